@@ -1,1 +1,23 @@
-//! To be filled.
+//! Stand-ins for the helper programs of old: a native client of the Erlang distribution protocol
+//! in place of `nodetool` and `erl_call`, and the Erlang modules that it hands to a running node.
+//!
+//! No VM is ever started here and nothing is written to disk. What comes from the peer is not
+//! trusted: sizes, nesting and time are bounded before memory or the stack is spent on them.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`node_name`], [`cookie`] | who to talk to, and the shared secret |
+//! | [`dist`] | the connection: handshake, frames, calls |
+//! | [`io_server`] | this program as the group leader of what it calls |
+//! | [`command`], [`eval`] | `ping`, `pid`, `ctl`, `rpc`, `rpcterms`, `eval` |
+//! | `agent`, [`erl`] | the hot-apply agent in the node, and its source |
+//! | [`term`] | building and reading Erlang terms |
+
+pub mod command;
+pub mod cookie;
+pub mod dist;
+pub mod erl;
+pub mod eval;
+pub mod io_server;
+pub mod node_name;
+pub mod term;
