@@ -1,1 +1,17 @@
-//! To be filled.
+//! What the end-to-end tests, the demo and the benchmarks have in common.
+//!
+//! Everything here drives the launcher as its users do: as a process, on a real release that is
+//! unpacked into a throw-away directory, with real MQTT clients connected to a real node. Nothing
+//! in this crate may link the launcher or stand in for a part of it. The release comes from
+//! `make sample` (`dist/sample`) or from the user, the binary from `make build` (`dist/emqx`).
+
+pub mod error;
+pub mod install;
+pub mod node;
+pub mod ports;
+pub mod process;
+pub mod sample;
+pub mod swarm;
+pub mod tree;
+
+pub use error::{Error, Result};

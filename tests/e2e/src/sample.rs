@@ -1,0 +1,90 @@
+//! Where the things under test come from: the binary and the release tarballs.
+//!
+//! `EMQX_BIN` and `EMQX_SAMPLE` override the places that `make build` and `make sample` fill.
+//! Whatever is missing is an error that names the command which makes it; nothing is built here.
+
+use crate::error::{Error, Result};
+use std::path::{Path, PathBuf};
+
+/// The version that every scenario starts from.
+pub const V4: &str = "5.10.4";
+/// The version of the first hop.
+pub const V5: &str = "5.10.5";
+/// The version of the second hop.
+pub const V6: &str = "5.10.6";
+
+/// The workspace that this crate is a member of.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_path_buf()
+}
+
+/// The launcher under test: `EMQX_BIN`, else `dist/emqx` of the workspace.
+pub fn launcher() -> Result<PathBuf> {
+    let path = std::env::var_os("EMQX_BIN").map_or_else(
+        || workspace().join("dist/emqx"),
+        |path| workspace().join(path),
+    );
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(Error::Missing {
+        what: format!("the launcher {} does not exist", path.display()),
+        remedy: "run `make build`, or set EMQX_BIN to the binary".to_owned(),
+    })
+}
+
+/// A place with release tarballs, their digests and a catalog of hops.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    dir: PathBuf,
+}
+
+impl Sample {
+    /// The sample releases: `EMQX_SAMPLE`, else `dist/sample` of the workspace.
+    pub fn find() -> Result<Self> {
+        let dir = std::env::var_os("EMQX_SAMPLE").map_or_else(
+            || workspace().join("dist/sample"),
+            |path| workspace().join(path),
+        );
+        let sample = Self { dir };
+        sample.tarball(V4)?;
+        Ok(sample)
+    }
+
+    /// The tarball of a version, whatever system it was packaged for.
+    pub fn tarball(&self, vsn: &str) -> Result<PathBuf> {
+        let prefix = format!("emqx-enterprise-{vsn}-");
+        let found = fs_err::read_dir(&self.dir).ok().and_then(|entries| {
+            entries.flatten().map(|entry| entry.path()).find(|path| {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                name.starts_with(&prefix) && name.ends_with(".tar.gz")
+            })
+        });
+        found.ok_or_else(|| Error::Missing {
+            what: format!("no {prefix}*.tar.gz in {}", self.dir.display()),
+            remedy: "run `make sample`, or set EMQX_SAMPLE to the directory".to_owned(),
+        })
+    }
+
+    /// The hops between the sample's versions, ready to be copied to `relup/catalog`.
+    #[must_use]
+    pub fn catalog(&self) -> PathBuf {
+        self.dir.join("catalog")
+    }
+}
+
+/// The digest file that belongs to a tarball.
+#[must_use]
+pub fn sidecar_of(tarball: &Path) -> PathBuf {
+    with_suffix(tarball, ".sha256")
+}
+
+/// A path with something put behind its last character.
+#[must_use]
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
