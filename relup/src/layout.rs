@@ -1,0 +1,411 @@
+//! Every path of an EMQX installation and of its release trees.
+//!
+//! Two types keep the two roots apart that are so easily swapped: a [`BaseRoot`] owns what
+//! survives upgrades (`etc data log plugins relup`), a [`Tree`] is one release's code. This is the
+//! only place that joins such paths (architecture, invariant 7), so the shape of a release is
+//! written down once. It never asks the disk whether a path exists. Data comes from the launcher's
+//! observation of its own executable, and from versions, which are safe components by type.
+
+use std::ffi::OsStr;
+use std::path::{Component, Path, PathBuf};
+
+use crate::vsn::ReleaseVsn;
+
+/// What temporary names in `relup/` begin with; see [`is_leftover`].
+const LEFTOVERS: [&str; 5] = [
+    ".staging-",
+    ".trash-",
+    ".current-",
+    ".journal-",
+    ".manifest-",
+];
+
+/// Why a path can't be the root of an installation or tree.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LayoutError {
+    /// A relative path would mean something else after a change of directory.
+    #[error("{} is not an absolute path", .0.display())]
+    Relative(PathBuf),
+    /// `..` would make prefix comparisons with running nodes lie.
+    #[error("{} contains \"..\"", .0.display())]
+    Parent(PathBuf),
+}
+
+/// The root of the original installation: absolute, expected to be symlink-resolved.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct BaseRoot(PathBuf);
+
+/// The root of one release's code: the base itself, a deployed tree or a staged one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Tree(PathBuf);
+
+impl BaseRoot {
+    /// The base at `path`, which must be absolute; the caller resolves symlinks.
+    pub fn new(path: PathBuf) -> Result<Self, LayoutError> {
+        checked(path).map(Self)
+    }
+
+    /// The base's own path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The base as the tree of the release it was installed with.
+    #[must_use]
+    pub fn tree(&self) -> Tree {
+        Tree(self.0.clone())
+    }
+
+    /// `relup/`, all state of hot upgrades.
+    #[must_use]
+    pub fn relup_dir(&self) -> PathBuf {
+        self.0.join("relup")
+    }
+
+    /// `relup/current`, the marker.
+    #[must_use]
+    pub fn marker(&self) -> PathBuf {
+        self.relup_dir().join("current")
+    }
+
+    /// Where the next marker is written before it is renamed; `random` makes it nobody else's.
+    #[must_use]
+    pub fn marker_temp(&self, random: &str) -> PathBuf {
+        self.temporary(".current-", random)
+    }
+
+    /// `relup/journal.jsonl`.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.relup_dir().join("journal.jsonl")
+    }
+
+    /// Where an emptied journal is written before it is renamed.
+    #[must_use]
+    pub fn journal_temp(&self, random: &str) -> PathBuf {
+        self.temporary(".journal-", random)
+    }
+
+    /// `relup/lock`, held during every change below `relup/`.
+    #[must_use]
+    pub fn lock(&self) -> PathBuf {
+        self.relup_dir().join("lock")
+    }
+
+    /// `relup/catalog`, hop files put there by the operator.
+    #[must_use]
+    pub fn catalog(&self) -> PathBuf {
+        self.relup_dir().join("catalog")
+    }
+
+    /// `relup/<vsn>`, the deployed tree of `vsn`.
+    #[must_use]
+    pub fn deployed(&self, vsn: &ReleaseVsn) -> Tree {
+        Tree(self.relup_dir().join(vsn.as_str()))
+    }
+
+    /// `relup/<vsn>.manifest`, recorded when `vsn` was staged.
+    #[must_use]
+    pub fn manifest(&self, vsn: &ReleaseVsn) -> PathBuf {
+        self.relup_dir().join(format!("{vsn}.manifest"))
+    }
+
+    /// Where a manifest is written before it is renamed.
+    #[must_use]
+    pub fn manifest_temp(&self, random: &str) -> PathBuf {
+        self.temporary(".manifest-", random)
+    }
+
+    /// `relup/.staging-<random>`, where one tarball is extracted.
+    #[must_use]
+    pub fn staging(&self, random: &str) -> PathBuf {
+        self.temporary(".staging-", random)
+    }
+
+    /// `relup/.trash-<random>`, the name a tree gets before it is removed.
+    #[must_use]
+    pub fn trash(&self, random: &str) -> PathBuf {
+        self.temporary(".trash-", random)
+    }
+
+    /// `plugins/`, unless the configuration says otherwise.
+    #[must_use]
+    pub fn default_plugins(&self) -> PathBuf {
+        self.0.join("plugins")
+    }
+
+    /// `data/`, unless the configuration says otherwise.
+    #[must_use]
+    pub fn default_data(&self) -> PathBuf {
+        self.0.join("data")
+    }
+
+    /// `random` is made by this program; anything but letters and digits is left out, so that a
+    /// slip there can't leave `relup/`.
+    fn temporary(&self, prefix: &str, random: &str) -> PathBuf {
+        let safe: String = random.chars().filter(char::is_ascii_alphanumeric).collect();
+        self.relup_dir().join(format!("{prefix}{safe}"))
+    }
+}
+
+impl Tree {
+    /// The tree at `path`, which must be absolute; for staged trees and for trees that a running
+    /// node reports.
+    pub fn new(path: PathBuf) -> Result<Self, LayoutError> {
+        checked(path).map(Self)
+    }
+
+    /// The tree's own path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// `bin/`.
+    #[must_use]
+    pub fn bin(&self) -> PathBuf {
+        self.0.join("bin")
+    }
+
+    /// `bin/emqx`.
+    #[must_use]
+    pub fn launcher(&self) -> PathBuf {
+        self.bin().join("emqx")
+    }
+
+    /// `bin/nodetool`, the release's helper escript.
+    #[must_use]
+    pub fn nodetool(&self) -> PathBuf {
+        self.bin().join("nodetool")
+    }
+
+    /// `releases/emqx_vars`.
+    #[must_use]
+    pub fn emqx_vars(&self) -> PathBuf {
+        self.releases().join("emqx_vars")
+    }
+
+    /// `erts-<vsn>/`; `vsn` is the `ERTS_VSN` of the tree's own files.
+    #[must_use]
+    pub fn erts(&self, vsn: &str) -> PathBuf {
+        self.0.join(format!("erts-{vsn}"))
+    }
+
+    /// `lib/`.
+    #[must_use]
+    pub fn lib(&self) -> PathBuf {
+        self.0.join("lib")
+    }
+
+    /// `releases/`.
+    #[must_use]
+    pub fn releases(&self) -> PathBuf {
+        self.0.join("releases")
+    }
+
+    /// `releases/RELEASES`, the applications with their directories.
+    #[must_use]
+    pub fn releases_file(&self) -> PathBuf {
+        self.releases().join("RELEASES")
+    }
+
+    /// `releases/<vsn>/`.
+    #[must_use]
+    pub fn release(&self, vsn: &ReleaseVsn) -> PathBuf {
+        self.releases().join(vsn.as_str())
+    }
+
+    /// `releases/<vsn>/BUILD_INFO`.
+    #[must_use]
+    pub fn build_info(&self, vsn: &ReleaseVsn) -> PathBuf {
+        self.release(vsn).join("BUILD_INFO")
+    }
+
+    /// `releases/<vsn>/<rel_name>.rel`; `rel_name` is the `REL_NAME` of `emqx_vars`.
+    #[must_use]
+    pub fn rel_file(&self, vsn: &ReleaseVsn, rel_name: &str) -> PathBuf {
+        self.release(vsn).join(format!("{rel_name}.rel"))
+    }
+
+    /// `dynlibs/`, libraries that `crypto` may need; absent from some releases.
+    #[must_use]
+    pub fn dynlibs(&self) -> PathBuf {
+        self.0.join("dynlibs")
+    }
+
+    /// `relup/current` below this tree: the plugin of old writes its marker there when it runs in
+    /// a deployed tree. It is read, never written.
+    #[must_use]
+    pub fn nested_marker(&self) -> PathBuf {
+        self.0.join("relup").join("current")
+    }
+
+    /// The tree a nested marker means: `relup/<vsn>` below this tree.
+    #[must_use]
+    pub fn nested(&self, vsn: &ReleaseVsn) -> Tree {
+        Tree(self.0.join("relup").join(vsn.as_str()))
+    }
+
+    /// `lib/<app>-<vsn>/ebin`; both come from the tree's `.rel` file, which is checked for
+    /// components that would leave `lib/` when it is parsed.
+    #[must_use]
+    pub fn ebin(&self, app: &str, vsn: &str) -> PathBuf {
+        self.lib().join(format!("{app}-{vsn}")).join("ebin")
+    }
+}
+
+/// Whether `name`, found in `relup/`, is something temporary that an interrupted command left
+/// behind. Whoever holds the lock may remove it.
+#[must_use]
+pub fn is_leftover(name: &OsStr) -> bool {
+    let bytes = name.as_encoded_bytes();
+    LEFTOVERS
+        .iter()
+        .any(|prefix| bytes.starts_with(prefix.as_bytes()))
+}
+
+/// Whether `name` may become one component of a path: not empty, no separator, not `.` or `..`,
+/// nothing invisible.
+#[must_use]
+pub fn is_component(name: &str) -> bool {
+    !name.is_empty()
+        && name != "."
+        && name != ".."
+        && !name.contains(|c: char| c == '/' || c == '\\' || c.is_control())
+}
+
+fn checked(path: PathBuf) -> Result<PathBuf, LayoutError> {
+    if !path.is_absolute() {
+        return Err(LayoutError::Relative(path));
+    }
+    if path.components().any(|part| part == Component::ParentDir) {
+        return Err(LayoutError::Parent(path));
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vsn() -> ReleaseVsn {
+        "5.10.5".parse().expect("a version")
+    }
+
+    fn check(actual: &Path, expected: &str) {
+        assert_eq!(actual, Path::new(expected));
+    }
+
+    #[test]
+    fn a_root_is_absolute_and_without_parent_steps() {
+        for (path, ok) in [
+            ("/opt/emqx", true),
+            ("/opt/my emqx", true),
+            ("opt/emqx", false),
+            ("", false),
+            ("/opt/../emqx", false),
+        ] {
+            assert_eq!(BaseRoot::new(path.into()).is_ok(), ok, "{path:?}");
+            assert_eq!(Tree::new(path.into()).is_ok(), ok, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn everything_of_the_base_is_where_the_contract_says() {
+        let base = BaseRoot::new("/opt/emqx".into()).expect("an absolute path");
+        for (actual, expected) in [
+            (base.path().to_owned(), "/opt/emqx"),
+            (base.tree().path().to_owned(), "/opt/emqx"),
+            (base.relup_dir(), "/opt/emqx/relup"),
+            (base.marker(), "/opt/emqx/relup/current"),
+            (base.marker_temp("a1"), "/opt/emqx/relup/.current-a1"),
+            (base.journal(), "/opt/emqx/relup/journal.jsonl"),
+            (base.journal_temp("a1"), "/opt/emqx/relup/.journal-a1"),
+            (base.lock(), "/opt/emqx/relup/lock"),
+            (base.catalog(), "/opt/emqx/relup/catalog"),
+            (
+                base.deployed(&vsn()).path().to_owned(),
+                "/opt/emqx/relup/5.10.5",
+            ),
+            (base.manifest(&vsn()), "/opt/emqx/relup/5.10.5.manifest"),
+            (base.manifest_temp("a1"), "/opt/emqx/relup/.manifest-a1"),
+            (base.staging("a1"), "/opt/emqx/relup/.staging-a1"),
+            (base.staging("../../a1"), "/opt/emqx/relup/.staging-a1"),
+            (base.trash("a1"), "/opt/emqx/relup/.trash-a1"),
+            (base.default_plugins(), "/opt/emqx/plugins"),
+            (base.default_data(), "/opt/emqx/data"),
+        ] {
+            check(&actual, expected);
+        }
+    }
+
+    #[test]
+    fn everything_of_a_tree_is_where_a_release_has_it() {
+        let tree = Tree::new("/t".into()).expect("an absolute path");
+        for (actual, expected) in [
+            (tree.bin(), "/t/bin"),
+            (tree.launcher(), "/t/bin/emqx"),
+            (tree.nodetool(), "/t/bin/nodetool"),
+            (tree.emqx_vars(), "/t/releases/emqx_vars"),
+            (tree.erts("13.2"), "/t/erts-13.2"),
+            (tree.lib(), "/t/lib"),
+            (tree.releases(), "/t/releases"),
+            (tree.releases_file(), "/t/releases/RELEASES"),
+            (tree.release(&vsn()), "/t/releases/5.10.5"),
+            (tree.build_info(&vsn()), "/t/releases/5.10.5/BUILD_INFO"),
+            (tree.rel_file(&vsn(), "emqx"), "/t/releases/5.10.5/emqx.rel"),
+            (tree.dynlibs(), "/t/dynlibs"),
+            (tree.nested_marker(), "/t/relup/current"),
+            (tree.nested(&vsn()).path().to_owned(), "/t/relup/5.10.5"),
+            (tree.ebin("emqx", "5.10.5"), "/t/lib/emqx-5.10.5/ebin"),
+        ] {
+            check(&actual, expected);
+        }
+    }
+
+    #[test]
+    fn only_temporary_names_are_leftovers() {
+        let base = BaseRoot::new("/b".into()).expect("an absolute path");
+        for path in [
+            base.staging("1"),
+            base.trash("1"),
+            base.marker_temp("1"),
+            base.journal_temp("1"),
+            base.manifest_temp("1"),
+        ] {
+            assert!(
+                is_leftover(path.file_name().expect("a file name")),
+                "{}",
+                path.display()
+            );
+        }
+        for name in [
+            "5.10.5",
+            "current",
+            "journal.jsonl",
+            "lock",
+            "catalog",
+            ".keep",
+        ] {
+            assert!(!is_leftover(OsStr::new(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_component_can_not_leave_its_directory() {
+        for (name, expected) in [
+            ("emqx", true),
+            ("5.10.5", true),
+            ("", false),
+            (".", false),
+            ("..", false),
+            ("a/b", false),
+            ("a\\b", false),
+            ("a\0b", false),
+            ("a\nb", false),
+        ] {
+            assert_eq!(is_component(name), expected, "{name:?}");
+        }
+    }
+}
