@@ -1,0 +1,79 @@
+//! The running node as the commands see it: one trait, because it is the only thing here that is truly remote.
+//!
+//! Whoever implements [`Node`] knows the node's name and cookie; nothing in this crate may learn them.
+//! All data that crosses the trait is plain and comes from `relup::node`.
+
+use relup::node::{
+    ApplyDone, ApplyEvent, ApplyFailure, ApplyRequest, HopScript, HopSummary, NodeFacts,
+};
+
+/// A node that may or may not be running.
+///
+/// Every method may be called at any time; a method that needs the node answers
+/// [`NodeError::NotRunning`] when there is none.
+pub trait Node {
+    /// What the running node says about itself (stage 2 of the contract).
+    fn facts(&mut self) -> Result<NodeFacts, NodeError>;
+
+    /// The `{from, to}` pairs of hop files that are Erlang expressions, one answer for each script
+    /// in the same order. Asks the running node if there is one, else the release's own VM.
+    fn evaluate_hops(
+        &mut self,
+        scripts: &[HopScript],
+    ) -> Result<Vec<Result<HopSummary, String>>, NodeError>;
+
+    /// The id of the attempt that the node is applying at this moment, if any.
+    ///
+    /// An apply goes on inside the node after its command died, so a free lock file proves nothing.
+    fn running_attempt(&mut self) -> Result<Option<String>, NodeError>;
+
+    /// Stages 11 to 14: proves, applies, calls back and writes the marker, all inside the node.
+    ///
+    /// The outer error says that the node could not be asked (or was lost on the way), the inner
+    /// one what the node found wrong and in which state it left itself.
+    fn apply(
+        &mut self,
+        request: &ApplyRequest,
+        progress: &mut dyn FnMut(ApplyEvent),
+    ) -> Result<Result<ApplyDone, ApplyFailure>, NodeError>;
+
+    /// The rows of the upstream plugin's own log table, oldest first; empty when there is no such table.
+    fn plugin_logs(&mut self) -> Result<Vec<PluginLogRow>, NodeError>;
+
+    /// Empties the upstream plugin's log table, if there is one.
+    fn clear_plugin_logs(&mut self) -> Result<(), NodeError>;
+}
+
+/// One row of the plugin's table `emqx_relup_log` (relup-contract section 6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginLogRow {
+    /// Start in milliseconds since the Unix epoch.
+    pub started_at_ms: i64,
+    /// End in milliseconds since the Unix epoch; `None` while it has not ended.
+    pub finished_at_ms: Option<i64>,
+    /// The version that was running.
+    pub from: String,
+    /// The version asked for.
+    pub to: String,
+    /// The plugin's word for the state, for instance `finished`.
+    pub status: String,
+    /// The plugin's result as text; empty when it has none yet.
+    pub result: String,
+}
+
+/// Why the node could not be asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NodeError {
+    /// No node of this installation is running; the text says what was looked for.
+    #[error("{0}")]
+    NotRunning(String),
+    /// A node runs, but does not answer or refuses us.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The connection broke while the node was working; it may still be working.
+    #[error("{0}")]
+    Lost(String),
+    /// The node answered with an error, or with something that makes no sense.
+    #[error("{0}")]
+    Rpc(String),
+}
