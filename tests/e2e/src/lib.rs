@@ -5,8 +5,10 @@
 //! in this crate may link the launcher or stand in for a part of it. The release comes from
 //! `make sample` (`dist/sample`) or from the user, the binary from `make build` (`dist/emqx`).
 
+pub mod demo;
 pub mod error;
 pub mod install;
+pub mod journal;
 pub mod node;
 pub mod ports;
 pub mod process;

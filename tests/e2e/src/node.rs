@@ -47,6 +47,16 @@ pub fn root_dir(install: &Install) -> Result<String> {
     eval_text(install, "code:root_dir()")
 }
 
+/// Where the node keeps its data.
+pub fn data_dir(install: &Install) -> Result<String> {
+    eval_text(install, "emqx:data_dir()")
+}
+
+/// State of the sample's worker whose shape changes from version to version.
+pub fn worker_state(install: &Install) -> Result<String> {
+    eval(install, "sys:get_state(emqx_worker)")
+}
+
 /// Process id of the VM, as the VM itself sees it.
 pub fn os_pid(install: &Install) -> Result<u32> {
     let text = eval_text(install, "os:getpid()")?;
