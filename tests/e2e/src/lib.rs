@@ -14,6 +14,7 @@ pub mod ports;
 pub mod process;
 pub mod sample;
 pub mod swarm;
+pub mod tarball;
 pub mod tree;
 
 pub use error::{Error, Result};
