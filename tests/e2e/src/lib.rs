@@ -5,6 +5,7 @@
 //! in this crate may link the launcher or stand in for a part of it. The release comes from
 //! `make sample` (`dist/sample`) or from the user, the binary from `make build` (`dist/emqx`).
 
+pub mod bench;
 pub mod demo;
 pub mod error;
 pub mod install;

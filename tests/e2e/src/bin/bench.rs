@@ -1,0 +1,53 @@
+//! `make bench`: measures the launcher against what it stands in for, on the sample release.
+//!
+//! Prints tables and the goals, and writes `dist/bench.json` (or the path in `BENCH_JSON`). The
+//! exit code tells whether the measuring worked, never whether a goal was met. `bench commands` and
+//! `bench staging` do one half each.
+
+use e2e::bench::{self, Report};
+use e2e::install::Install;
+use e2e::{Error, Result, process, sample};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let outcome = bench::run_and_tell_peak(&words).unwrap_or_else(|| measure(&words));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("ERROR: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(words: &[OsString]) -> Result<()> {
+    let (commands, staging) = match words {
+        [] => (true, true),
+        [word] if word == "commands" => (true, false),
+        [word] if word == "staging" => (false, true),
+        _ => {
+            return Err(Error::Unexpected(
+                "usage: bench [commands|staging]".to_owned(),
+            ));
+        }
+    };
+    process::interrupt_on_signals()?;
+    let install = Install::sample(sample::V4)?;
+    let mut report = Report::default();
+    if commands {
+        install.start()?;
+        bench::commands(&install, &mut report)?;
+        install.stop()?;
+    }
+    if staging {
+        bench::staging(&install, &mut report)?;
+    }
+    let path = std::env::var_os("BENCH_JSON").map_or_else(
+        || sample::workspace().join("dist/bench.json"),
+        PathBuf::from,
+    );
+    report.finish(&path)
+}
