@@ -5,8 +5,12 @@
 //! here, and no input may panic or exhaust the stack. Tokens come from `erl_tokenize`, which
 //! follows OTP's `erl_scan`; the parser of literals on top of them is in `term/parse.rs`, the
 //! printer in `term/display.rs`.
+//!
+//! Where OTP versions differ the newest is followed: triple-quoted strings and sigils are read.
 
 mod display;
+mod lex;
+mod number;
 mod parse;
 
 pub use parse::{parse_expression, parse_terms};
@@ -57,3 +61,59 @@ pub struct TermError {
     /// What is wrong there.
     pub reason: String,
 }
+
+impl Term {
+    /// The name, when this is an atom.
+    #[must_use]
+    pub fn as_atom(&self) -> Option<&str> {
+        match self {
+            Term::Atom(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The characters, when this is a string however it was written: `"..."`, a list of code
+    /// points, or a binary in UTF-8.
+    #[must_use]
+    pub fn to_text(&self) -> Option<String> {
+        match self {
+            Term::Str(text) => Some(text.clone()),
+            Term::Binary(bytes) => String::from_utf8(bytes.clone()).ok(),
+            Term::List(elements) => elements
+                .iter()
+                .map(|element| match element {
+                    Term::Int(digits) => digits.parse().ok().and_then(char::from_u32),
+                    _ => None,
+                })
+                .collect(),
+            _ => None,
+        }
+    }
+
+    /// The term as Erlang prints it, cut after `limit` characters: for messages, which must stay
+    /// one line whatever a file holds.
+    #[must_use]
+    pub fn shortened(&self, limit: usize) -> String {
+        let text = self.to_string();
+        match text.char_indices().nth(limit) {
+            Some((end, _)) => format!("{}...", &text[..end]),
+            None => text,
+        }
+    }
+
+    /// The elements, when this is a proper list however it was written (a string is a list of its
+    /// code points); otherwise the term itself.
+    pub fn into_list(self) -> Result<Vec<Term>, Term> {
+        match self {
+            Term::List(elements) => Ok(elements),
+            Term::Str(text) => Ok(text
+                .chars()
+                .map(|c| Term::Int(u32::from(c).to_string()))
+                .collect()),
+            other => Err(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
