@@ -1,17 +1,22 @@
 //! `releases/<vsn>/<name>.rel`: which applications, in which versions, make up a release.
+//!
+//! Names and versions from here become paths (`lib/<app>-<vsn>`, `erts-<vsn>`), so every one of
+//! them must be a plain path component; a file with another one is refused as a whole. Data: the
+//! file's text. (Relup contract, section 2; the format is OTP's `rel(4)`.)
 
-use crate::term::TermError;
+use crate::layout::is_component;
+use crate::term::{Term, TermError, parse_terms};
 
 /// A release as its `.rel` file describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelFile {
     /// The release's name, `emqx`.
     pub name: String,
-    /// Its version.
+    /// Its version; not yet checked to be a [`crate::vsn::ReleaseVsn`].
     pub vsn: String,
     /// The version of ERTS it runs on.
     pub erts: String,
-    /// Applications and their versions, in start order.
+    /// Applications and their versions, in the file's order.
     pub apps: Vec<(String, String)>,
 }
 
@@ -21,17 +26,191 @@ pub enum RelFileError {
     /// It is no Erlang term.
     #[error(transparent)]
     Term(#[from] TermError),
-    /// It is one, of another shape.
-    #[error("{0}")]
+    /// It has no term, or several.
+    #[error("the file holds {0} terms instead of one")]
+    Count(usize),
+    /// The term is no release.
+    #[error("{0} is not {{release,{{Name,Vsn}},{{erts,Vsn}},Applications}}")]
     Shape(String),
+    /// An element of the list is no application.
+    #[error("{0} is not {{Application,Vsn}}")]
+    App(String),
+    /// A name or version that can't be part of a path.
+    #[error("{0:?} can't be part of a path")]
+    Unsafe(String),
 }
 
 impl RelFile {
     /// Reads the text of a `.rel` file.
     pub fn parse(text: &str) -> Result<RelFile, RelFileError> {
-        let _terms = crate::term::parse_terms(text)?;
-        Err(RelFileError::Shape(
-            "the parser is not there yet".to_owned(),
-        ))
+        let terms = parse_terms(text)?;
+        let [term] = terms.as_slice() else {
+            return Err(RelFileError::Count(terms.len()));
+        };
+        let shape = || RelFileError::Shape(term.shortened(80));
+        let Term::Tuple(parts) = term else {
+            return Err(shape());
+        };
+        let [
+            tag,
+            Term::Tuple(release),
+            Term::Tuple(erts),
+            Term::List(apps),
+        ] = parts.as_slice()
+        else {
+            return Err(shape());
+        };
+        let ([name, vsn], [erts_tag, erts]) = (release.as_slice(), erts.as_slice()) else {
+            return Err(shape());
+        };
+        if tag.as_atom() != Some("release") || erts_tag.as_atom() != Some("erts") {
+            return Err(shape());
+        }
+        let component = |term: &Term| safe(term.to_text().ok_or_else(shape)?);
+        Ok(RelFile {
+            name: component(name)?,
+            vsn: component(vsn)?,
+            erts: component(erts)?,
+            apps: apps.iter().map(parse_app).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The version of the application `name`, when the release has it.
+    #[must_use]
+    pub fn app_vsn(&self, name: &str) -> Option<&str> {
+        self.apps
+            .iter()
+            .find(|(app, _)| app == name)
+            .map(|(_, vsn)| vsn.as_str())
+    }
+}
+
+/// `{App, Vsn}`, to which a type and a list of included applications may be added.
+fn parse_app(term: &Term) -> Result<(String, String), RelFileError> {
+    let shape = || RelFileError::App(term.shortened(80));
+    let Term::Tuple(parts) = term else {
+        return Err(shape());
+    };
+    let ([name, vsn] | [name, vsn, _] | [name, vsn, _, _]) = parts.as_slice() else {
+        return Err(shape());
+    };
+    let name = name.as_atom().ok_or_else(shape)?;
+    Ok((
+        safe(name.to_owned())?,
+        safe(vsn.to_text().ok_or_else(shape)?)?,
+    ))
+}
+
+fn safe(text: String) -> Result<String, RelFileError> {
+    if is_component(&text) {
+        Ok(text)
+    } else {
+        Err(RelFileError::Unsafe(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `expected` is the release in words, or a part of the message.
+    fn check(text: &str, expected: Result<&str, &str>) {
+        match (RelFile::parse(text), expected) {
+            (Ok(rel), Ok(words)) => {
+                let apps: Vec<_> = rel
+                    .apps
+                    .iter()
+                    .map(|(app, vsn)| format!("{app}-{vsn}"))
+                    .collect();
+                let actual = format!(
+                    "{} {} on {}: {}",
+                    rel.name,
+                    rel.vsn,
+                    rel.erts,
+                    apps.join(" ")
+                );
+                assert_eq!(actual, words);
+            }
+            (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error}"),
+            (actual, _) => panic!("{text}: {actual:?} instead of {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn a_release_is_read_with_every_form_of_application() {
+        check(
+            "%% coding: utf-8\n{release,{\"emqx\",\"5.10.5\"},{erts,\"14.2.5\"},\n\
+             [{kernel,\"9.2\"},\n {emqx,\"5.10.5\",load},\n {snmp,\"1\",[a]},\n \
+             {mnesia,\"4.21\",none,[x]}]}.\n",
+            Ok("emqx 5.10.5 on 14.2.5: kernel-9.2 emqx-5.10.5 snmp-1 mnesia-4.21"),
+        );
+        check("{release,{\"e\",\"1\"},{erts,\"2\"},[]}.", Ok("e 1 on 2: "));
+    }
+
+    #[test]
+    fn an_application_is_found_by_its_name() {
+        let text = "{release,{\"e\",\"1\"},{erts,\"2\"},[{kernel,\"9.2\"}]}.";
+        let rel = RelFile::parse(text).expect("a release");
+        assert_eq!(rel.app_vsn("kernel"), Some("9.2"));
+        assert_eq!(rel.app_vsn("stdlib"), None);
+    }
+
+    #[test]
+    fn anything_else_is_refused_with_the_reason() {
+        for (text, part) in [
+            ("", "0 terms"),
+            ("a. b.", "2 terms"),
+            ("{release", "never closed"),
+            ("release.", "release is not {release,"),
+            ("{release,{\"e\",\"1\"},{erts,\"2\"}}.", "is not {release,"),
+            (
+                "{relase,{\"e\",\"1\"},{erts,\"2\"},[]}.",
+                "is not {release,",
+            ),
+            (
+                "{release,{\"e\",\"1\"},{ert,\"2\"},[]}.",
+                "is not {release,",
+            ),
+            ("{release,{\"e\"},{erts,\"2\"},[]}.", "is not {release,"),
+            ("{release,{e,\"1\"},{erts,\"2\"},[]}.", "is not {release,"),
+            (
+                "{release,{\"e\",\"1\"},{erts,\"2\"},[kernel]}.",
+                "kernel is not {Application",
+            ),
+            (
+                "{release,{\"e\",\"1\"},{erts,\"2\"},[{k}]}.",
+                "{k} is not {Application",
+            ),
+            (
+                "{release,{\"e\",\"1\"},{erts,\"2\"},[{\"k\",\"1\"}]}.",
+                "is not {Application",
+            ),
+            (
+                "{release,{\"e\",\"1\"},{erts,\"../2\"},[]}.",
+                "\"../2\" can't be",
+            ),
+            (
+                "{release,{\"e\",\"1/2\"},{erts,\"2\"},[]}.",
+                "\"1/2\" can't be",
+            ),
+            ("{release,{\"e\",\"\"},{erts,\"2\"},[]}.", "\"\" can't be"),
+            (
+                "{release,{\"e\",\"1\"},{erts,\"2\"},[{'../k',\"1\"}]}.",
+                "\"../k\" can't be",
+            ),
+            (
+                "{release,{\"e\",\"1\"},{erts,\"2\"},[{k,\"1/../..\"}]}.",
+                "can't be",
+            ),
+        ] {
+            check(text, Err(part));
+        }
+    }
+
+    #[test]
+    fn a_message_shows_only_the_beginning_of_a_long_term() {
+        let text = format!("[{}0].", "kernel,".repeat(500));
+        let message = RelFile::parse(&text).expect_err("no release").to_string();
+        assert!(message.contains("...") && message.len() < 200, "{message}");
     }
 }
