@@ -1,4 +1,17 @@
 //! `<tarball>.sha256`: the digest that a tarball must have.
+//!
+//! It stands between a download and the running node, so it is read strictly: every line must be a
+//! checksum line in one of the forms that `sha256sum`, `shasum`, `openssl` or the BSD `sha256`
+//! write, and it must be clear which line speaks of this tarball. Nothing is hashed or opened here.
+//! Data: the file's bytes. (Relup contract, section 2; cases 108 to 115 of the hostile inputs.)
+
+use crate::manifest::digest_from_hex;
+
+/// A list of a few hundred files; more is no sidecar.
+const MAX_LEN: usize = 64 * 1024;
+
+/// The tags that BSD's and OpenSSL's tools write before the name.
+const TAGS: [&str; 2] = ["SHA256", "SHA2-256"];
 
 /// What a sidecar says about a tarball.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +29,7 @@ pub enum SidecarError {
     #[error("the sidecar is empty")]
     Empty,
     /// More bytes than any list of digests.
-    #[error("the sidecar is {0} bytes long")]
+    #[error("the sidecar is {0} bytes long, that is no list of digests")]
     TooLong(usize),
     /// The digest has too few or too many digits.
     #[error("line {line}: the digest has {digits} hex digits instead of 64")]
@@ -53,10 +66,326 @@ impl SidecarError {
     pub fn name(&self) -> &'static str {
         "invalid_sha256_sidecar"
     }
+
+    /// What the operator can do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        "fetch the .sha256 file that was published with the tarball once more"
+    }
 }
 
-/// Reads a sidecar for the tarball of this file name.
+/// Reads a sidecar for the tarball of this file name; directories in names don't count.
+///
+/// A single line may name another file (it is reported), unless it is in the BSD form, where the
+/// name is part of the statement. Of several lines the one that names the tarball counts.
 pub fn parse_sidecar(bytes: &[u8], tarball_name: &str) -> Result<Sidecar, SidecarError> {
-    let _ = (bytes, tarball_name);
-    Err(SidecarError::Empty)
+    if bytes.len() > MAX_LEN {
+        return Err(SidecarError::TooLong(bytes.len()));
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let lines = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty());
+    let statements = lines
+        .map(|(index, line)| parse_line(line, index + 1))
+        .collect::<Result<Vec<_>, _>>()?;
+    let tarball = base_name(tarball_name);
+    match statements.as_slice() {
+        [] => Err(SidecarError::Empty),
+        [
+            Statement {
+                digest,
+                named: Named::Nothing,
+            },
+        ] => Ok(Sidecar {
+            digest: *digest,
+            names_other: None,
+        }),
+        [
+            Statement {
+                digest,
+                named: Named::Beside(name),
+            },
+        ] if base_name(name) != tarball => Ok(Sidecar {
+            digest: *digest,
+            names_other: Some(name.clone()),
+        }),
+        statements => choose(statements, tarball),
+    }
+}
+
+/// One checksum line.
+struct Statement {
+    digest: [u8; 32],
+    named: Named,
+}
+
+/// How a checksum line names its file.
+enum Named {
+    /// Not at all.
+    Nothing,
+    /// After the digest.
+    Beside(String),
+    /// Within a BSD line.
+    Within(String),
+}
+
+impl Named {
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Nothing => None,
+            Self::Beside(name) | Self::Within(name) => Some(name),
+        }
+    }
+}
+
+fn choose(statements: &[Statement], tarball: &str) -> Result<Sidecar, SidecarError> {
+    let listed = || {
+        statements
+            .iter()
+            .filter_map(|statement| statement.named.name())
+    };
+    let mut matching = statements
+        .iter()
+        .filter(|statement| statement.named.name().map(base_name) == Some(tarball));
+    let Some(Statement { digest, .. }) = matching.next() else {
+        let mut shown: Vec<&str> = listed().take(3).collect();
+        if listed().count() > shown.len() {
+            shown.push("others");
+        }
+        let named = if shown.is_empty() {
+            "no file".to_owned()
+        } else {
+            shown.join(", ")
+        };
+        return Err(SidecarError::NotListed {
+            tarball: tarball.to_owned(),
+            named,
+        });
+    };
+    if matching.any(|other| other.digest != *digest) {
+        return Err(SidecarError::Ambiguous(tarball.to_owned()));
+    }
+    Ok(Sidecar {
+        digest: *digest,
+        names_other: None,
+    })
+}
+
+fn parse_line(line: &str, number: usize) -> Result<Statement, SidecarError> {
+    let line = line.trim();
+    let refused = || {
+        Err(SidecarError::Line {
+            line: number,
+            text: line.chars().take(60).collect(),
+        })
+    };
+    // Names are shown to people; what moves the cursor of a terminal does not belong into one.
+    if line.contains(|c: char| c.is_control() && c != '\t') {
+        return refused();
+    }
+    parse_bsd(line, number)
+        .or_else(|| parse_plain(line, number))
+        .unwrap_or_else(refused)
+}
+
+/// `SHA256 (name) = digest`; `None` when the line has another form.
+fn parse_bsd(line: &str, number: usize) -> Option<Result<Statement, SidecarError>> {
+    let rest = TAGS.iter().find_map(|tag| line.strip_prefix(tag))?;
+    let (name, digest) = rest.trim_start().strip_prefix('(')?.rsplit_once(')')?;
+    let digest = digest.trim_start().strip_prefix('=')?.trim_start();
+    let named = Named::Within(name.to_owned());
+    Some(parse_digest(digest, number)?.map(|digest| Statement { digest, named }))
+}
+
+/// `digest`, `digest  name` or `digest *name`; `None` when the line has another form.
+fn parse_plain(line: &str, number: usize) -> Option<Result<Statement, SidecarError>> {
+    let (digest, name) = line.split_once([' ', '\t']).unwrap_or((line, ""));
+    let name = name.trim_start();
+    let name = name.strip_prefix('*').unwrap_or(name);
+    let named = if name.is_empty() {
+        Named::Nothing
+    } else {
+        Named::Beside(name.to_owned())
+    };
+    Some(parse_digest(digest, number)?.map(|digest| Statement { digest, named }))
+}
+
+/// `None` when this is no string of hex digits at all.
+fn parse_digest(text: &str, line: usize) -> Option<Result<[u8; 32], SidecarError>> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    Some(digest_from_hex(text).ok_or(SidecarError::Digits {
+        line,
+        digits: text.len(),
+    }))
+}
+
+fn base_name(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: &str = "emqx-enterprise-5.10.5-debian12-amd64.tar.gz";
+
+    /// 64 hex digits, all the same.
+    fn digits(digit: char) -> String {
+        digit.to_string().repeat(64)
+    }
+
+    /// `expected` is the byte of the digest and the other name, or a part of the message.
+    fn check(sidecar: &str, expected: Result<(u8, Option<&str>), &str>) {
+        match (parse_sidecar(sidecar.as_bytes(), NAME), expected) {
+            (Ok(actual), Ok((byte, other))) => {
+                assert_eq!(actual.digest, [byte; 32], "{sidecar:?}");
+                assert_eq!(actual.names_other.as_deref(), other, "{sidecar:?}");
+            }
+            (Err(error), Err(part)) => {
+                assert!(error.to_string().contains(part), "{sidecar:?}: {error}");
+                assert_eq!(error.name(), "invalid_sha256_sidecar");
+                assert!(!error.hint().is_empty());
+            }
+            (actual, _) => panic!("{sidecar:?}: {actual:?} instead of {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn every_form_that_checksum_tools_write_is_read() {
+        let a = digits('a');
+        let upper = digits('A');
+        for sidecar in [
+            a.clone(),
+            upper.clone(),
+            format!("{a}\n"),
+            format!("\n  {a}  \n\n"),
+            format!("{a}  {NAME}\n"),
+            format!("{a} *{NAME}\n"),
+            format!("{a}\t{NAME}\n"),
+            format!("{upper}  {NAME}\r\n"),
+            format!("{a}\r\n"),
+            format!("{a}  ./dist/{NAME}\n"),
+            format!("{a}  /srv/{NAME}"),
+            format!("SHA256 ({NAME}) = {a}\n"),
+            format!("SHA256 (dist/{NAME}) = {upper}\r\n"),
+            format!("SHA256({NAME})= {a}\n"),
+            format!("SHA2-256({NAME})= {a}\n"),
+        ] {
+            check(&sidecar, Ok((0xaa, None)));
+        }
+    }
+
+    #[test]
+    fn of_several_lines_the_one_that_names_the_tarball_counts() {
+        let (a, b) = (digits('a'), digits('b'));
+        for (sidecar, expected) in [
+            (format!("{b}  other\n{a}  {NAME}\n"), Ok((0xaa, None))),
+            (format!("{a} *x/{NAME}\r\n{b} *other\r\n"), Ok((0xaa, None))),
+            (
+                format!("SHA256 (other) = {b}\nSHA256 ({NAME}) = {a}\n"),
+                Ok((0xaa, None)),
+            ),
+            (format!("{b}\n{a}  {NAME}\n"), Ok((0xaa, None))),
+            (format!("{a}  {NAME}\n{a}  {NAME}\n"), Ok((0xaa, None))),
+            (
+                format!("{a}  {NAME}\n{b}  {NAME}\n"),
+                Err("different digests"),
+            ),
+            (format!("{a}  one\n{b}  two\n"), Err("only one, two")),
+            (
+                format!("{a}  1\n{a}  2\n{a}  3\n{a}  4\n"),
+                Err("only 1, 2, 3, others"),
+            ),
+            (format!("{a}\n{b}\n"), Err("only no file")),
+            (format!("{a}\n{a}\n"), Err("only no file")),
+            (
+                format!("{a}  {NAME}\nnot a checksum\n"),
+                Err("line 2 is no SHA-256"),
+            ),
+            (
+                format!("\n{a}  {NAME}\n{b}c  other\n"),
+                Err("line 3: the digest has 65"),
+            ),
+        ] {
+            check(&sidecar, expected);
+        }
+    }
+
+    #[test]
+    fn the_right_digest_under_another_name_is_accepted_and_reported() {
+        let a = digits('a');
+        for (sidecar, other) in [
+            (format!("{a}  renamed.tar.gz\n"), "renamed.tar.gz"),
+            (format!("{a} *dist/renamed.tar.gz\n"), "dist/renamed.tar.gz"),
+            (format!("{a}  two words.tar.gz\r\n"), "two words.tar.gz"),
+        ] {
+            check(&sidecar, Ok((0xaa, Some(other))));
+        }
+        check(
+            &format!("SHA256 (renamed.tar.gz) = {a}\n"),
+            Err("only renamed.tar.gz"),
+        );
+    }
+
+    #[test]
+    fn the_directory_of_the_tarball_does_not_count() {
+        let sidecar = format!("{}  {NAME}\n", digits('a'));
+        let read = parse_sidecar(sidecar.as_bytes(), &format!("/opt/upgrade/{NAME}"));
+        assert_eq!(
+            read,
+            Ok(Sidecar {
+                digest: [0xaa; 32],
+                names_other: None
+            })
+        );
+    }
+
+    #[test]
+    fn garbage_is_refused_with_its_line() {
+        let a = digits('a');
+        for (sidecar, part) in [
+            (String::new(), "empty"),
+            (" \r\n\n".to_owned(), "empty"),
+            (a[1..].to_owned(), "line 1: the digest has 63 hex digits"),
+            (format!("{a}a"), "line 1: the digest has 65 hex digits"),
+            (format!("{}  {NAME}", &a[1..]), "63 hex digits"),
+            (format!("SHA256 ({NAME}) = {a}b"), "65 hex digits"),
+            (digits('g'), "no SHA-256 checksum line"),
+            (format!("0x{}", &a[2..]), "no SHA-256 checksum line"),
+            (format!("{a},{NAME}"), "no SHA-256 checksum line"),
+            (format!("\\{a}  {NAME}"), "no SHA-256 checksum line"),
+            (format!("sha256:{a}"), "no SHA-256 checksum line"),
+            (format!("SHA256 {NAME} = {a}"), "no SHA-256 checksum line"),
+            (format!("SHA256 ({NAME}) {a}"), "no SHA-256 checksum line"),
+            (format!("SHA256 ({NAME}) = "), "no SHA-256 checksum line"),
+            (format!("SHA512 ({NAME}) = {a}"), "no SHA-256 checksum line"),
+            (format!("{a}  {NAME}\u{1b}[2J"), "no SHA-256 checksum line"),
+            (format!("{a}\0"), "no SHA-256 checksum line"),
+            (
+                "<html>404</html>".to_owned(),
+                "no SHA-256 checksum line: \"<html>404",
+            ),
+            ("a".repeat(MAX_LEN + 1), "65537 bytes long"),
+        ] {
+            check(&sidecar, Err(part));
+        }
+        let utf16: Vec<u8> = a.bytes().flat_map(|byte| [byte, 0]).collect();
+        let error = parse_sidecar(&utf16, NAME).expect_err("no text");
+        assert!(error.to_string().contains("line 1 is no"), "{error}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_the_parser_panic(
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
+            text in "(SHA256 ?\\(|[0-9a-fA-F]{60,68}|[ *=)\\\\/a-z\r\n]){0,12}",
+        ) {
+            let _ = parse_sidecar(&bytes, NAME);
+            let _ = parse_sidecar(text.as_bytes(), &text);
+        }
+    }
 }
