@@ -1,0 +1,57 @@
+# The two commands of the README are `make demo` and `make test`.
+
+ARCH := $(shell uname -m)
+TRIPLE := $(ARCH)-unknown-linux-gnu
+CARGO ?= cargo
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+MAX_BYTES := 8388608
+
+# musl where that target is installed, glibc linked statically elsewhere.
+ifneq ($(wildcard $(shell rustc --print sysroot)/lib/rustlib/$(ARCH)-unknown-linux-musl),)
+TRIPLE := $(ARCH)-unknown-linux-musl
+endif
+
+.PHONY: build sample demo test bench lint tools test-tools clean
+
+## One static, stripped binary at dist/emqx, and emqx_ctl as its second name.
+build:
+	RUSTFLAGS="$(RUSTFLAGS) -C target-feature=+crt-static" \
+	    $(CARGO) build --release --locked --package launcher --target $(TRIPLE)
+	mkdir -p dist
+	cp -f $(TARGET_DIR)/$(TRIPLE)/release/emqx dist/emqx.new
+	mv -f dist/emqx.new dist/emqx
+	ln -sf emqx dist/emqx_ctl
+	@if ldd dist/emqx >/dev/null 2>&1 && ! ldd dist/emqx | grep -q 'statically linked'; then \
+	    echo "ERROR: dist/emqx is not static" >&2; exit 1; fi
+	@size=$$(stat -c %s dist/emqx); echo "dist/emqx: $$size bytes"; \
+	    [ $$size -le $(MAX_BYTES) ] || { echo "ERROR: more than $(MAX_BYTES) bytes" >&2; exit 1; }
+
+tools:
+	tests/install-tools
+
+test-tools:
+	tests/install-tools test
+
+## The sample release in three versions, with its hops.
+sample: tools
+	tests/sample/build dist/sample
+
+## The main job, told step by step; RELEASE=<tarball> TARGET=<tarball> runs it on your own.
+demo: build sample
+	$(CARGO) run --quiet --locked --package e2e --bin demo -- $(if $(RELEASE),'$(RELEASE)' '$(TARGET)')
+
+## Everything that CI runs.
+test: test-tools lint build sample
+	tests/run
+
+lint: test-tools
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	tests/lint
+
+## Ratios against the old way, side by side in one run; writes dist/bench.json.
+bench: test-tools build sample
+	$(CARGO) run --quiet --locked --release --package e2e --bin bench
+
+clean:
+	rm -rf dist target

@@ -1,0 +1,109 @@
+//! Where the cookie comes from, and the words about cookies that everybody knows.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+
+/// The cookie of EMQX's example configurations, as well known as the default one.
+const SAMPLE_COOKIE: &str = "emqxsecretcookie";
+
+/// What a cookie setting says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CookieSource {
+    /// The cookie itself.
+    Literal(String),
+    /// A file or FIFO that holds it: `file://PATH`. A FIFO can be read once.
+    File(PathBuf),
+}
+
+impl CookieSource {
+    /// Reads a setting.
+    pub fn parse(setting: &str) -> CookieSource {
+        match setting.strip_prefix("file://") {
+            Some(path) => CookieSource::File(PathBuf::from(path)),
+            None => CookieSource::Literal(setting.to_owned()),
+        }
+    }
+}
+
+/// Checks what a cookie file holds and gives the cookie.
+///
+/// # Errors
+/// When it is empty or holds a character that no command line can carry.
+pub fn cookie_of_file(path: &Path, content: &str) -> Result<String, Error> {
+    let cookie = content.trim_end_matches(['\n', '\r']);
+    if cookie.is_empty() {
+        return Err(Error::Cookie(format!(
+            "node.cookie file '{}' is empty",
+            path.display()
+        )));
+    }
+    if cookie.contains(|c: char| matches!(c, '\\' | '\'' | '"') || c.is_whitespace()) {
+        return Err(Error::Cookie(format!(
+            "the cookie in '{}' holds a backslash, a quote or a blank, which is not allowed",
+            path.display()
+        )));
+    }
+    Ok(cookie.to_owned())
+}
+
+/// Warnings for a cookie that everybody knows; a refusal where the profile forbids it.
+///
+/// # Errors
+/// A well-known cookie under a profile other than `legacy`.
+pub fn check_default_cookie(
+    cookie: &str,
+    default: &str,
+    etc: &Path,
+    profile: &str,
+) -> Result<Vec<String>, Error> {
+    if cookie != default && cookie != SAMPLE_COOKIE {
+        return Ok(Vec::new());
+    }
+    if profile != "legacy" {
+        return Err(Error::DefaultCookie {
+            profile: profile.to_owned(),
+        });
+    }
+    Ok(vec![
+        "the default (insecure) Erlang cookie is in use.".into(),
+        format!(
+            "Configure node.cookie in {}/emqx.conf or set EMQX_NODE__COOKIE.",
+            etc.display()
+        ),
+        "All nodes of a cluster must have the same cookie.".into(),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_file_holds_one_usable_word() {
+        let check = |content: &str, expected: Option<&str>| {
+            let cookie = cookie_of_file(Path::new("/c"), content);
+            assert_eq!(cookie.ok().as_deref(), expected, "{content:?}");
+        };
+        check("secret\n", Some("secret"));
+        check("secret", Some("secret"));
+        check("", None);
+        check("\n", None);
+        check("a b", None);
+        check("a\\b", None);
+        check("a'b", None);
+    }
+
+    #[test]
+    fn well_known_cookies_warn_and_are_refused_by_a_hardened_profile() {
+        let check = |cookie: &str, profile: &str, expected: Option<usize>| {
+            let warnings = check_default_cookie(cookie, "emqx50elixir", Path::new("/etc"), profile);
+            assert_eq!(warnings.ok().map(|lines| lines.len()), expected);
+        };
+        check("emqx50elixir", "legacy", Some(3));
+        check("emqxsecretcookie", "legacy", Some(3));
+        check("mine", "legacy", Some(0));
+        check("mine", "hardened", Some(0));
+        check("emqx50elixir", "hardened", None);
+    }
+}

@@ -1,0 +1,247 @@
+//! `start`: the broker under `run_erl`, and the wait until it is ready, gone, or late.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use shims::dist::{CallOptions, CallOutcome, Connection, Target};
+use shims::term;
+
+use crate::boot::log_env::{self, Logging};
+use crate::boot::{Boot, PREPARED, warn};
+use crate::command::Command;
+use crate::error::Error;
+use crate::exec::ExecSpec;
+use crate::host::{Host, is_alive, process_table};
+use crate::message;
+use crate::pipe;
+use crate::release::Release;
+use crate::target::{DIST_BASE_PORT, Way, epmd_is_used};
+
+/// How often the node is looked at: well below what a person notices, and cheap.
+const POLL: Duration = Duration::from_millis(20);
+
+/// How long one question to the booting node may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many of the console log's last lines an error shows.
+const TAIL_LINES: usize = 15;
+
+/// Starts the daemon and waits for it.
+///
+/// # Errors
+/// Everything that speaks against the boot, and a node that is not ready in time.
+pub fn start(host: &Host, release: &Release) -> Result<(), Error> {
+    let mut boot = Boot::prepare(host, release, Command::Start)?;
+    if let Some(warning) = log_env::translate(&mut boot.env, Logging::Daemon) {
+        message::warning(&warning);
+    }
+    warn(release, &boot)?;
+    let way = Way {
+        proto_dist: &boot.proto_dist,
+        uses_epmd: epmd_is_used(&boot.env),
+        base_port: DIST_BASE_PORT,
+    };
+    let target = way.target(&boot.name.to_string(), &boot.cookie)?;
+    let time = boot.generate(release)?;
+    let pipe_dir = boot.pipe_dir(&host.user_name());
+    fs_err::create_dir_all(&pipe_dir)?;
+    let spec = run_erl(release, &boot, &pipe_dir, &time);
+    let status = spec.command().status().map_err(|source| Error::Exec {
+        program: spec.program.clone(),
+        source,
+    })?;
+    if !status.success() {
+        return Err(died(release, &boot));
+    }
+    let seconds = seconds(&boot, "EMQX_WAIT_FOR_START");
+    let watch = Watch {
+        release,
+        boot: &boot,
+        target: &target,
+        pipe_dir: &pipe_dir,
+    };
+    watch.wait(Instant::now() + Duration::from_secs(seconds))?;
+    message::answer(&format!(
+        "{} {} is started successfully!",
+        release.description, release.vsn
+    ));
+    Ok(())
+}
+
+/// The daemon's command: `run_erl` runs the launcher again as its console.
+fn run_erl(release: &Release, boot: &Boot, pipe_dir: &Path, time: &str) -> ExecSpec {
+    let mut env = boot.env.clone();
+    env.set("EMQX_BOOT_CONFIGS", boot.configs.text());
+    env.set(PREPARED, time);
+    env.set(
+        "HEART_COMMAND",
+        format!("{} start", shell_word(&release.launcher)),
+    );
+    env.set_default("RUN_ERL_LOG_GENERATIONS", "5");
+    env.set_default("RUN_ERL_LOG_MAXSIZE", "10485760");
+    // run_erl takes a directory for a name prefix unless it ends in a slash.
+    let mut pipes = OsString::from(pipe_dir);
+    pipes.push("/");
+    ExecSpec {
+        program: release.bindir().join("run_erl"),
+        args: vec![
+            "-daemon".into(),
+            pipes,
+            release.log_dir.clone().into(),
+            format!("exec {} console", shell_word(&release.launcher)).into(),
+        ],
+        env,
+        cwd: release.install.base.path().to_path_buf(),
+    }
+}
+
+/// A path as one word of a shell command, quoted only where it has to be.
+fn shell_word(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@".contains(c);
+    if text.chars().all(plain) {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+fn seconds(boot: &Boot, name: &str) -> u64 {
+    boot.env
+        .get(name)
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(120)
+}
+
+/// The wait for a node that boots.
+struct Watch<'a> {
+    release: &'a Release,
+    boot: &'a Boot,
+    target: &'a Target,
+    pipe_dir: &'a Path,
+}
+
+impl Watch<'_> {
+    fn wait(&self, deadline: Instant) -> Result<(), Error> {
+        let Some(daemon) = self.daemon_pid() else {
+            return Err(died(self.release, self.boot));
+        };
+        let mut connection: Option<Connection> = None;
+        while Instant::now() < deadline {
+            if !is_alive(daemon) {
+                return Err(died(self.release, self.boot));
+            }
+            match connection.as_mut().map(is_ready) {
+                Some(Ok(true)) => return Ok(()),
+                Some(Ok(false)) => {}
+                // A connection that broke says nothing yet: the next look tells whether it died.
+                Some(Err(())) => connection = None,
+                None => connection = Connection::connect(self.target, PROBE_TIMEOUT).ok(),
+            }
+            sleep(POLL);
+        }
+        let name = self.boot.name.to_string();
+        message::answer(&format!("Shutting down {name} through its console."));
+        pipe::shut_down(self.pipe_dir)?;
+        Err(match connection {
+            None => Error::StartUnreachable {
+                host: self.target.host.clone(),
+                name,
+            },
+            Some(_) => Error::StartTimeout { name },
+        })
+    }
+
+    /// The process of `run_erl`, which lives exactly as long as the VM: its pipe directory is ours.
+    fn daemon_pid(&self) -> Option<i32> {
+        process_table()
+            .into_iter()
+            .find(|process| match process.args.as_slice() {
+                [_, flag, pipes, ..] => flag == "-daemon" && Path::new(pipes) == self.pipe_dir,
+                _ => false,
+            })
+            .map(|process| process.pid)
+    }
+}
+
+/// Asks whether the boot is complete; `Err` when the connection cannot be used any more.
+fn is_ready(connection: &mut Connection) -> Result<bool, ()> {
+    let mut ask = |module: &str, function: &str| {
+        let options = CallOptions {
+            timeout: Some(PROBE_TIMEOUT),
+            console: None,
+        };
+        connection
+            .call(module, function, Vec::new(), options)
+            .map_err(drop)
+    };
+    match ask("emqx_machine", "is_ready")? {
+        CallOutcome::Return(value) => Ok(value == term::atom("true")),
+        CallOutcome::NodeDown => Err(()),
+        // Releases without is_ready, or a node whose code is not loaded yet.
+        CallOutcome::Throw(_)
+        | CallOutcome::Exit(_)
+        | CallOutcome::Error(_)
+        | CallOutcome::Timeout => match ask("emqx", "is_running")? {
+            CallOutcome::Return(value) => Ok(value == term::atom("true")),
+            CallOutcome::NodeDown => Err(()),
+            CallOutcome::Throw(_)
+            | CallOutcome::Exit(_)
+            | CallOutcome::Error(_)
+            | CallOutcome::Timeout => Ok(false),
+        },
+    }
+}
+
+fn died(release: &Release, boot: &Boot) -> Error {
+    Error::StartDied {
+        description: release.description.clone(),
+        vsn: release.vsn.to_string(),
+        name: boot.name.to_string(),
+        log: release.log_dir.join("erlang.log.*"),
+        tail: newest_console_log(&release.log_dir)
+            .map(|path| tail(&path))
+            .unwrap_or_default(),
+    }
+}
+
+fn newest_console_log(log_dir: &Path) -> Option<PathBuf> {
+    fs_err::read_dir(log_dir)
+        .ok()?
+        .filter_map(Result::ok)
+        .filter(|entry| {
+            entry
+                .file_name()
+                .to_string_lossy()
+                .starts_with("erlang.log.")
+        })
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .max()
+        .map(|(_, path)| path)
+}
+
+fn tail(path: &Path) -> String {
+    let bytes = fs_err::read(path).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes).replace('\r', "");
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_paths_that_a_shell_would_split_are_quoted() {
+        let check = |path: &str, expected: &str| assert_eq!(shell_word(Path::new(path)), expected);
+        check("/usr/lib/emqx/bin/emqx", "/usr/lib/emqx/bin/emqx");
+        check("/opt/e mqx/bin/emqx", "'/opt/e mqx/bin/emqx'");
+        check("/opt/it's/emqx", "'/opt/it'\\''s/emqx'");
+        check("/opt/$HOME/emqx", "'/opt/$HOME/emqx'");
+    }
+}

@@ -1,0 +1,64 @@
+//! `EMQX_LOG__TO` of older releases, translated to what the schema knows.
+
+use crate::environment::Environment;
+
+/// How the node is started, as far as its log is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Logging {
+    /// As a daemon: the log handlers are the configuration's.
+    Daemon,
+    /// With a console at hand: the console handler is on unless something else was asked for.
+    Console,
+}
+
+/// Translates the variable and removes it. Returns a warning for a value that means nothing.
+pub fn translate(env: &mut Environment, logging: Logging) -> Option<String> {
+    let asked = env.take("EMQX_LOG__TO").filter(|value| !value.is_empty());
+    let (console, file) = match asked.as_deref() {
+        Some("console") => (Some("true"), Some("false")),
+        Some("file") => (Some("false"), Some("true")),
+        Some("both") => (Some("true"), Some("true")),
+        Some(_) | None => (None, None),
+    };
+    if let (Some(console), Some(file)) = (console, file) {
+        env.set("EMQX_LOG__CONSOLE__ENABLE", console);
+        env.set("EMQX_LOG__FILE__ENABLE", file);
+    }
+    if logging == Logging::Console && asked.as_deref() != Some("default") {
+        env.set_default("EMQX_DEFAULT_LOG_HANDLER", "console");
+    }
+    match asked.as_deref() {
+        None | Some("console" | "file" | "both" | "default") => None,
+        Some(other) => Some(format!("EMQX_LOG__TO={other} is unknown and has no effect")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_old_variable_becomes_the_new_ones() {
+        let check = |to: Option<&str>, logging, console: Option<&str>, handler: Option<&str>| {
+            let mut env = Environment::default();
+            if let Some(to) = to {
+                env.set("EMQX_LOG__TO", to);
+            }
+            translate(&mut env, logging);
+            assert_eq!(env.get("EMQX_LOG__TO"), None);
+            assert_eq!(env.get("EMQX_LOG__CONSOLE__ENABLE"), console);
+            assert_eq!(env.get("EMQX_DEFAULT_LOG_HANDLER"), handler);
+        };
+        check(None, Logging::Daemon, None, None);
+        check(None, Logging::Console, None, Some("console"));
+        check(Some("default"), Logging::Console, None, None);
+        check(Some("file"), Logging::Daemon, Some("false"), None);
+        check(
+            Some("both"),
+            Logging::Console,
+            Some("true"),
+            Some("console"),
+        );
+        check(Some("nonsense"), Logging::Daemon, None, None);
+    }
+}

@@ -1,0 +1,139 @@
+//! The final VM arguments: what hocon generated laid over `etc/vm.args`, and the node's own name.
+//! Pure: text in, text out.
+
+use std::path::Path;
+
+/// Lays generated options over the installed ones. A generated line replaces the lines of the
+/// same option and is appended where there is none; then come the code path of consolidated
+/// protocols, the node's name and mnesia's directory.
+pub fn merge(
+    installed: &str,
+    generated: &str,
+    consolidated: &Path,
+    name_flag: &str,
+    name: &str,
+    mnesia_dir: &Path,
+) -> String {
+    let mut lines: Vec<String> = installed.lines().map(str::to_owned).collect();
+    lines.push(format!("-pa \"{}\"", consolidated.display()));
+    for line in generated
+        .lines()
+        .map(str::trim)
+        .filter(|line| is_option(line))
+    {
+        let key = key_of(line);
+        let places: Vec<usize> = lines
+            .iter()
+            .enumerate()
+            .filter(|(_, old)| is_option(old.trim()) && key_of(old.trim()) == key)
+            .map(|(at, _)| at)
+            .collect();
+        if places.is_empty() {
+            lines.push(line.to_owned());
+        }
+        for at in places {
+            line.clone_into(&mut lines[at]);
+        }
+    }
+    lines.push(format!("{name_flag} {name}"));
+    lines.push(format!("-mnesia dir '\"{}\"'", mnesia_dir.display()));
+    lines.join("\n") + "\n"
+}
+
+fn is_option(line: &str) -> bool {
+    line.starts_with(['-', '+'])
+}
+
+/// The option's key: one word, or two where a third follows, as in `-kernel net_ticktime 120` and
+/// `-env ERL_CRASH_DUMP_SECONDS 30`.
+fn key_of(line: &str) -> Vec<&str> {
+    let words = words(line);
+    let length = if words.len() > 2 && line.starts_with('-') {
+        2
+    } else {
+        1
+    };
+    words.into_iter().take(length).collect()
+}
+
+/// Splits at blanks outside quotes, so that a quoted value is one word.
+fn words(line: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    let mut start = None;
+    let mut quote = None;
+    for (at, c) in line.char_indices() {
+        match (quote, c) {
+            (Some(open), _) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => {
+                quote = Some(c);
+                start.get_or_insert(at);
+            }
+            (None, _) if c.is_whitespace() => {
+                if let Some(from) = start.take() {
+                    words.push(&line[from..at]);
+                }
+            }
+            (None, _) => {
+                start.get_or_insert(at);
+            }
+        }
+    }
+    words.extend(start.map(|from| &line[from..]));
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(installed: &str, generated: &str, expected: &[&str]) {
+        let merged = merge(
+            installed,
+            generated,
+            Path::new("/rel/consolidated"),
+            "-name",
+            "emqx@h",
+            Path::new("/data/mnesia/emqx@h"),
+        );
+        let mut lines: Vec<&str> = expected.to_vec();
+        lines.extend(["-name emqx@h", "-mnesia dir '\"/data/mnesia/emqx@h\"'"]);
+        assert_eq!(merged.lines().collect::<Vec<_>>(), lines);
+    }
+
+    #[test]
+    fn generated_options_replace_the_same_option_and_no_other() {
+        let pa = "-pa \"/rel/consolidated\"";
+        check("", "", &[pa]);
+        check(
+            "+P 100\n# +Q 1",
+            "+P 200\n+Q 5",
+            &["+P 200", "# +Q 1", pa, "+Q 5"],
+        );
+        check(
+            "-kernel net_ticktime 60\n-kernel prevent_overlapping_partitions true",
+            "-kernel net_ticktime 120",
+            &[
+                "-kernel net_ticktime 120",
+                "-kernel prevent_overlapping_partitions true",
+                pa,
+            ],
+        );
+        check(
+            "-env ERL_CRASH_DUMP_SECONDS 1\n-env ERL_CRASH_DUMP a",
+            "-env ERL_CRASH_DUMP /data/x.dump",
+            &[
+                "-env ERL_CRASH_DUMP_SECONDS 1",
+                "-env ERL_CRASH_DUMP /data/x.dump",
+                pa,
+            ],
+        );
+        check(
+            "-setcookie old",
+            "-setcookie 'a b'",
+            &["-setcookie 'a b'", pa],
+        );
+        check("+zdbbl 1", "# comment\n\n+zdbbl 8192", &["+zdbbl 8192", pa]);
+        check("+A 4", "+e 256000", &["+A 4", pa, "+e 256000"]);
+    }
+}

@@ -1,0 +1,316 @@
+//! The commands by name, and the words that `help` says about each. One table, so that the names
+//! that are parsed and the names that are explained cannot differ.
+
+/// Everything the program can be told to do with a name of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "each variant is explained in COMMANDS")]
+pub enum Command {
+    Start,
+    Stop,
+    Restart,
+    Foreground,
+    Console,
+    ConsoleClean,
+    Attach,
+    Remote,
+    Ctl,
+    Eval,
+    EvalEx,
+    Rpc,
+    Rpcterms,
+    Ping,
+    Pid,
+    RootDir,
+    Ertspath,
+    Escript,
+    CheckConfig,
+    Relup,
+}
+
+/// A command's names and explanation.
+pub struct Explanation {
+    /// The command.
+    pub command: Command,
+    /// Its name first, then its other names.
+    pub names: &'static [&'static str],
+    /// What follows the name.
+    pub arguments: &'static str,
+    /// Lines that explain it.
+    pub about: &'static [&'static str],
+}
+
+/// All commands, in the order in which the usage lists them.
+pub const COMMANDS: &[Explanation] = &[
+    Explanation {
+        command: Command::Start,
+        names: &["start"],
+        arguments: "",
+        about: &[
+            "Boot the broker as a daemon and wait until it is ready.",
+            "EMQX_WAIT_FOR_START gives the seconds to wait (120).",
+            "Exit code: 0 ready, 1 the node is gone, 2 it does not answer, 3 not ready in time.",
+        ],
+    },
+    Explanation {
+        command: Command::Stop,
+        names: &["stop"],
+        arguments: "",
+        about: &[
+            "Shut the running broker down gracefully and wait until its process is gone.",
+            "EMQX_WAIT_FOR_STOP gives the seconds to wait (120).",
+        ],
+    },
+    Explanation {
+        command: Command::Restart,
+        names: &["restart"],
+        arguments: "",
+        about: &["Stop the broker if it is running, then start it as a daemon."],
+    },
+    Explanation {
+        command: Command::Foreground,
+        names: &["foreground"],
+        arguments: "",
+        about: &[
+            "Boot the broker in the foreground without a shell.",
+            "The process becomes the Erlang VM, as service managers and containers need it.",
+        ],
+    },
+    Explanation {
+        command: Command::Console,
+        names: &["console"],
+        arguments: "[--iex]",
+        about: &[
+            "Boot the broker in the foreground with an interactive shell; needs a terminal.",
+            "--iex gives an Elixir shell where the release has one.",
+        ],
+    },
+    Explanation {
+        command: Command::ConsoleClean,
+        names: &["console_clean"],
+        arguments: "[--iex]",
+        about: &[
+            "Open an interactive shell with the release's code at hand.",
+            "The broker is NOT started.",
+        ],
+    },
+    Explanation {
+        command: Command::Ctl,
+        names: &["ctl"],
+        arguments: "ARGS...",
+        about: &["Run an administration command on the running broker; `ctl help` lists them."],
+    },
+    Explanation {
+        command: Command::Relup,
+        names: &["relup"],
+        arguments: "COMMAND",
+        about: &["Upgrade the running broker without a restart; `relup --help` tells more."],
+    },
+    Explanation {
+        command: Command::Remote,
+        names: &["remote", "remote_console"],
+        arguments: "[--iex]",
+        about: &["Open a shell of a hidden node that is connected to the running broker."],
+    },
+    Explanation {
+        command: Command::Attach,
+        names: &["attach"],
+        arguments: "",
+        about: &[
+            "Attach the terminal to the console of a broker that was started as a daemon.",
+            "Ctrl-D leaves it again. The remote command is the safer way.",
+        ],
+    },
+    Explanation {
+        command: Command::Ping,
+        names: &["ping"],
+        arguments: "",
+        about: &["Print pong and exit with 0 when the broker's node answers."],
+    },
+    Explanation {
+        command: Command::Pid,
+        names: &["pid"],
+        arguments: "",
+        about: &["Print the process id of the running broker."],
+    },
+    Explanation {
+        command: Command::RootDir,
+        names: &["root_dir"],
+        arguments: "",
+        about: &["Print the root of the release tree that is in force."],
+    },
+    Explanation {
+        command: Command::Ertspath,
+        names: &["ertspath"],
+        arguments: "",
+        about: &["Print the directory of the Erlang runtime system that is in force."],
+    },
+    Explanation {
+        command: Command::CheckConfig,
+        names: &["check_config"],
+        arguments: "",
+        about: &["Check the configuration against the release's schema; nothing is written."],
+    },
+    Explanation {
+        command: Command::Escript,
+        names: &["escript"],
+        arguments: "PATH [ARGS...]",
+        about: &[
+            "Run an escript of the release with the release's own Erlang runtime.",
+            "PATH is relative to the release's root.",
+        ],
+    },
+    Explanation {
+        command: Command::Eval,
+        names: &["eval"],
+        arguments: "EXPRESSION",
+        about: &[
+            "Evaluate Erlang expressions in the running broker and print the value.",
+            "Where audit logging is on, the expressions are logged as they are.",
+        ],
+    },
+    Explanation {
+        command: Command::EvalEx,
+        names: &["eval-ex"],
+        arguments: "EXPRESSION",
+        about: &["Evaluate an Elixir expression in the running broker; Elixir releases only."],
+    },
+    Explanation {
+        command: Command::Rpc,
+        names: &["rpc"],
+        arguments: "MODULE FUNCTION [ARGS...]",
+        about: &[
+            "Call MODULE:FUNCTION with one argument, the list of ARGS as strings.",
+            "Waits 60 seconds at most; exit code 0 only when the call returns ok.",
+        ],
+    },
+    Explanation {
+        command: Command::Rpcterms,
+        names: &["rpcterms"],
+        arguments: "MODULE FUNCTION [TERMS...]",
+        about: &[
+            "Call MODULE:FUNCTION with Erlang terms as arguments and print the result.",
+            "Waits 60 seconds at most.",
+        ],
+    },
+];
+
+impl Command {
+    /// The command of that name.
+    pub fn by_name(name: &str) -> Option<Command> {
+        COMMANDS
+            .iter()
+            .find(|explanation| explanation.names.contains(&name))
+            .map(|explanation| explanation.command)
+    }
+
+    /// Its explanation.
+    pub fn explanation(self) -> &'static Explanation {
+        COMMANDS
+            .iter()
+            .find(|explanation| explanation.command == self)
+            .unwrap_or(&COMMANDS[0])
+    }
+
+    /// Boot commands end in a VM or check what a VM would be given.
+    pub fn boots(self) -> bool {
+        matches!(
+            self,
+            Command::Start
+                | Command::Restart
+                | Command::Foreground
+                | Command::Console
+                | Command::ConsoleClean
+                | Command::CheckConfig
+        )
+    }
+}
+
+/// The usage that lists every command.
+pub fn usage(program: &str) -> String {
+    let groups: [(&str, &[Command]); 5] = [
+        (
+            "Boot and stop:",
+            &[
+                Command::Start,
+                Command::Stop,
+                Command::Restart,
+                Command::Foreground,
+                Command::Console,
+                Command::ConsoleClean,
+            ],
+        ),
+        ("Administer:", &[Command::Ctl, Command::Relup]),
+        (
+            "Look:",
+            &[
+                Command::Ping,
+                Command::Pid,
+                Command::RootDir,
+                Command::Ertspath,
+            ],
+        ),
+        ("Shell:", &[Command::Remote, Command::Attach]),
+        (
+            "Advanced:",
+            &[
+                Command::CheckConfig,
+                Command::Escript,
+                Command::Eval,
+                Command::EvalEx,
+                Command::Rpc,
+                Command::Rpcterms,
+            ],
+        ),
+    ];
+    let mut text = format!("Usage: {program} COMMAND [help]\n");
+    for (title, commands) in groups {
+        text.push_str(&format!("\n{title}\n"));
+        for command in commands {
+            let explanation = command.explanation();
+            let call = format!("{} {}", explanation.names[0], explanation.arguments);
+            text.push_str(&format!(
+                "  {:<34} {}\n",
+                call.trim_end(),
+                explanation.about[0]
+            ));
+        }
+    }
+    text.push_str(&format!(
+        "\n`{program} COMMAND help` tells more about a command.\n"
+    ));
+    text
+}
+
+/// The usage of one command.
+pub fn command_usage(program: &str, command: Command) -> String {
+    let explanation = command.explanation();
+    let mut text = String::new();
+    for name in explanation.names {
+        let call = format!("Usage: {program} {name} {}", explanation.arguments);
+        text.push_str(call.trim_end());
+        text.push('\n');
+    }
+    for line in explanation.about {
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_listed_in_the_usage() {
+        let usage = usage("emqx");
+        for explanation in COMMANDS {
+            assert!(
+                usage.contains(explanation.names[0]),
+                "{}",
+                explanation.names[0]
+            );
+            assert_eq!(explanation.command.explanation().names, explanation.names);
+        }
+    }
+}

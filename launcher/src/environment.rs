@@ -1,0 +1,82 @@
+//! The environment as a value: read once, edited here, handed whole to a child.
+//! Nothing in this program changes the process's own environment.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+
+/// Environment variables by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Environment(BTreeMap<OsString, OsString>);
+
+impl Environment {
+    /// Wraps variables.
+    pub fn new(variables: BTreeMap<OsString, OsString>) -> Environment {
+        Environment(variables)
+    }
+
+    /// A variable's text; an empty value counts as unset, as the shell's `${X:-}` treats it.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .get(OsStr::new(name))
+            .and_then(|value| value.to_str())
+            .filter(|v| !v.is_empty())
+    }
+
+    /// A variable's raw value; an empty value counts as unset.
+    pub fn get_os(&self, name: &str) -> Option<&OsStr> {
+        self.0
+            .get(OsStr::new(name))
+            .map(OsString::as_os_str)
+            .filter(|value| !value.is_empty())
+    }
+
+    /// Sets a variable.
+    pub fn set(&mut self, name: &str, value: impl Into<OsString>) {
+        self.0.insert(name.into(), value.into());
+    }
+
+    /// Sets a variable unless it has a non-empty value.
+    pub fn set_default(&mut self, name: &str, value: impl Into<OsString>) {
+        if self.get_os(name).is_none() {
+            self.set(name, value);
+        }
+    }
+
+    /// Removes a variable and returns its text when it had one.
+    pub fn take(&mut self, name: &str) -> Option<String> {
+        self.0
+            .remove(OsStr::new(name))
+            .and_then(|value| value.into_string().ok())
+    }
+
+    /// Moves the value of an old name to the new one, which it overrides, as releases before 5.0
+    /// named them.
+    pub fn rename(&mut self, old: &str, new: &str) {
+        if let Some(value) = self.take(old).filter(|value| !value.is_empty()) {
+            self.set(new, value);
+        }
+    }
+
+    /// All variables in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
+        self.0.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_counts_as_unset_and_old_names_override() {
+        let mut env = Environment::default();
+        env.set("EMQX_NODE__NAME", "");
+        assert_eq!(env.get("EMQX_NODE__NAME"), None);
+        env.set_default("EMQX_NODE__NAME", "emqx@127.0.0.1");
+        assert_eq!(env.get("EMQX_NODE__NAME"), Some("emqx@127.0.0.1"));
+        env.set("EMQX_NODE_NAME", "other@127.0.0.1");
+        env.rename("EMQX_NODE_NAME", "EMQX_NODE__NAME");
+        assert_eq!(env.get("EMQX_NODE__NAME"), Some("other@127.0.0.1"));
+        assert_eq!(env.get("EMQX_NODE_NAME"), None);
+    }
+}

@@ -1,0 +1,274 @@
+//! Everything that can stop the launcher, with its words, its remedy and its exit code.
+//! Printed in one place, `main_with`.
+
+use std::path::PathBuf;
+
+/// Why a command could not be carried out.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each variant's message explains its fields")]
+pub enum Error {
+    #[error("{}: {reason}", marker.display())]
+    Marker { marker: PathBuf, reason: String },
+
+    #[error("{}:{line}: {reason}", file.display())]
+    Vars {
+        file: PathBuf,
+        line: usize,
+        reason: String,
+    },
+
+    #[error("{} is not set in {}", name, file.display())]
+    VarMissing { file: PathBuf, name: &'static str },
+
+    #[error("{} is not a release: {reason}", root.display())]
+    NotARelease { root: PathBuf, reason: String },
+
+    #[error("You need to be root or use sudo to run this command")]
+    NotRunnerUser { user: String },
+
+    #[error("cannot switch to user {user}: {reason}")]
+    SwitchUser { user: String, reason: String },
+
+    #[error("emqx.conf is not found in {}", etc.display())]
+    NoEmqxConf { etc: PathBuf },
+
+    #[error("Invalid security profile: {profile}. Valid values are: legacy, hardened.")]
+    SecurityProfile { profile: String },
+
+    #[error("the Erlang VM of the release does not start: {output}")]
+    RuntimeUnusable {
+        output: String,
+        build_info: String,
+        vsn: String,
+    },
+
+    #[error("the crypto application of the release does not load: {output}")]
+    CryptoUnusable { output: String },
+
+    #[error("call_hocon_failed: {command}")]
+    Hocon { command: String, code: u8 },
+
+    #[error("the configuration look-up gave no {key}")]
+    ConfigValue { key: &'static str },
+
+    #[error("{0}")]
+    Cookie(String),
+
+    #[error("Cannot continue with default cookie and EMQX_SECURITY_PROFILE set to '{profile}'.")]
+    DefaultCookie { profile: String },
+
+    #[error("Invalid node name, should be of format '^[0-9A-Za-z_-]+$'.")]
+    NodeName { name: String },
+
+    #[error("no blank is allowed in the path of the TLS distribution options: {path}")]
+    BlankInSslOptions { path: String },
+
+    #[error("License not found.")]
+    NoLicense,
+
+    #[error("the license key was refused")]
+    License { code: u8 },
+
+    #[error("Node {name} is already running!")]
+    AlreadyRunning { name: String },
+
+    #[error("{description} {vsn} using node name '{name}' ended before it was ready")]
+    StartDied {
+        description: String,
+        vsn: String,
+        name: String,
+        log: PathBuf,
+        tail: String,
+    },
+
+    #[error("{name} seems to be running, but not responding to pings.")]
+    StartUnreachable { name: String, host: String },
+
+    #[error("{name} node is started, but failed to complete the boot sequence in time.")]
+    StartTimeout { name: String },
+
+    #[error("More than one EMQX node found running (root dir: {}): {names}", root.display())]
+    SeveralNodes { root: PathBuf, names: String },
+
+    #[error("Node {name} is not running?")]
+    NamedNodeNotRunning { name: String },
+
+    #[error("EMQX_NODE__COOKIE is different from the cookie used by {name}")]
+    CookieDiffers { name: String },
+
+    #[error("{name} speaks TLS between nodes, which this version cannot do")]
+    TlsDistribution { name: String },
+
+    #[error("Node {name} not responding to pings.")]
+    NotResponding { name: String, reason: String },
+
+    #[error("{name} has no console to attach to: {} does not exist", dir.display())]
+    NoConsole { name: String, dir: PathBuf },
+
+    #[error("Graceful shutdown failed PID=[{pid}]: {reason}")]
+    StopFailed { pid: i32, reason: String },
+
+    #[error("Stop failed, process {pid} is still there after {seconds} seconds")]
+    StopTimeout { pid: i32, seconds: u64 },
+
+    #[error("RPC to {name} failed: {reason}")]
+    Rpc { name: String, reason: String },
+
+    #[error("RPC to {name} error: {reason}")]
+    RpcError { name: String, reason: String },
+
+    #[error("{0}")]
+    Syntax(String),
+
+    #[error("{0}")]
+    Usage(String),
+
+    #[error("{what} is not part of this release: {}", path.display())]
+    NoElixir { what: &'static str, path: PathBuf },
+
+    #[error("cannot execute {}: {source}", program.display())]
+    Exec {
+        program: PathBuf,
+        source: std::io::Error,
+    },
+
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+impl Error {
+    /// The exit code, as boot-contract.md documents it.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::CryptoUnusable { .. } | Error::StartUnreachable { .. } => 2,
+            Error::StartTimeout { .. } => 3,
+            Error::Hocon { code, .. } | Error::License { code } => *code,
+            Error::Exec { .. } => 126,
+            Error::Marker { .. }
+            | Error::Vars { .. }
+            | Error::VarMissing { .. }
+            | Error::NotARelease { .. }
+            | Error::NotRunnerUser { .. }
+            | Error::SwitchUser { .. }
+            | Error::NoEmqxConf { .. }
+            | Error::SecurityProfile { .. }
+            | Error::RuntimeUnusable { .. }
+            | Error::ConfigValue { .. }
+            | Error::Cookie(_)
+            | Error::DefaultCookie { .. }
+            | Error::NodeName { .. }
+            | Error::BlankInSslOptions { .. }
+            | Error::NoLicense
+            | Error::AlreadyRunning { .. }
+            | Error::StartDied { .. }
+            | Error::SeveralNodes { .. }
+            | Error::NamedNodeNotRunning { .. }
+            | Error::CookieDiffers { .. }
+            | Error::TlsDistribution { .. }
+            | Error::NotResponding { .. }
+            | Error::NoConsole { .. }
+            | Error::StopFailed { .. }
+            | Error::StopTimeout { .. }
+            | Error::Rpc { .. }
+            | Error::RpcError { .. }
+            | Error::Syntax(_)
+            | Error::Usage(_)
+            | Error::NoElixir { .. }
+            | Error::Io(_) => 1,
+        }
+    }
+
+    /// What to do about it, a line each.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Error::Marker { .. } => vec![
+                "`emqx relup rollback` boots the base release again".into(),
+                "`emqx relup rollback --to VSN` boots another deployed tree \
+                 (`emqx relup list` shows them)"
+                    .into(),
+            ],
+            Error::Vars { file, .. } => vec![format!(
+                "only NAME=value assignments are read from it, nothing is executed; mend {}",
+                file.display()
+            )],
+            Error::NotRunnerUser { user } => {
+                vec![format!(
+                    "the release runs as user {user}: use sudo, or become {user}"
+                )]
+            }
+            Error::NotARelease { .. } => {
+                vec!["the program must stand in the bin directory of a release".into()]
+            }
+            Error::RuntimeUnusable {
+                build_info, vsn, ..
+            } => {
+                let mut hints = vec!["the release was built for:".to_owned()];
+                hints.extend(build_info.lines().map(|line| format!("  {line}")));
+                hints.push(format!("  version: {vsn}"));
+                hints.push(
+                    "libraries needed: openssl (libcrypto), ncurses (libtinfo), libatomic1".into(),
+                );
+                hints
+            }
+            Error::CryptoUnusable { .. } => {
+                vec!["install openssl's libcrypto in the version the release was built with".into()]
+            }
+            Error::DefaultCookie { .. } => {
+                vec!["set node.cookie in emqx.conf, or EMQX_NODE__COOKIE".into()]
+            }
+            Error::NodeName { name } => vec![format!("the name in force is '{name}'")],
+            Error::BlankInSslOptions { .. } => {
+                vec!["name another path in EMQX_SSL_DIST_OPTFILE".into()]
+            }
+            Error::NoLicense => {
+                vec!["set EMQX_LICENSE__KEY, or license.key in emqx.conf".into()]
+            }
+            Error::StartDied { log, tail, .. } => {
+                let mut hints: Vec<String> = tail.lines().map(|line| format!("  {line}")).collect();
+                hints.push(format!("find more in the latest {}", log.display()));
+                hints
+            }
+            Error::StartUnreachable { host, .. } => {
+                vec![format!(
+                    "make sure that '{host}' is a resolvable and reachable host name"
+                )]
+            }
+            Error::StartTimeout { .. } => vec![
+                "EMQX_WAIT_FOR_START gives the seconds to wait; erlang.log.* tells what it did"
+                    .into(),
+            ],
+            Error::SeveralNodes { .. } => {
+                vec!["set EMQX_NODE__NAME to the node this command is meant for".into()]
+            }
+            Error::CookieDiffers { .. } => vec!["unset EMQX_NODE__COOKIE".into()],
+            Error::TlsDistribution { .. } => {
+                vec!["`emqx remote` opens a shell in the release's own VM".into()]
+            }
+            Error::NotResponding { reason, .. } => vec![reason.clone()],
+            Error::NoConsole { .. } => {
+                vec!["only a node that `emqx start` booted has one; try `emqx remote`".into()]
+            }
+            Error::StopTimeout { .. } => {
+                vec!["EMQX_WAIT_FOR_STOP gives the seconds to wait".into()]
+            }
+            Error::VarMissing { .. }
+            | Error::SwitchUser { .. }
+            | Error::NoEmqxConf { .. }
+            | Error::SecurityProfile { .. }
+            | Error::Hocon { .. }
+            | Error::ConfigValue { .. }
+            | Error::Cookie(_)
+            | Error::License { .. }
+            | Error::AlreadyRunning { .. }
+            | Error::NamedNodeNotRunning { .. }
+            | Error::StopFailed { .. }
+            | Error::Rpc { .. }
+            | Error::RpcError { .. }
+            | Error::Syntax(_)
+            | Error::Usage(_)
+            | Error::NoElixir { .. }
+            | Error::Exec { .. }
+            | Error::Io(_) => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The one file that reads the real world: arguments, environment, own path, user, process table,
+//! clock, limits. Everything else gets what it needs as a value, so that it can be tested as one.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::IsTerminal;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use nix::sys::resource::{Resource, getrlimit};
+use nix::unistd::{Uid, User, geteuid, getpid};
+
+use crate::environment::Environment;
+
+/// What the process was given when it was started.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// The whole argument vector, the name it was called by first.
+    pub args: Vec<OsString>,
+    /// The environment, as the caller set it.
+    pub env: Environment,
+    /// The real path of this executable, every symlink resolved.
+    pub exe: PathBuf,
+    /// The effective user id.
+    pub uid: Uid,
+    /// This process's id, which the VM keeps after an exec.
+    pub pid: i32,
+}
+
+impl Host {
+    /// Reads the process's own circumstances.
+    pub fn observe() -> std::io::Result<Host> {
+        let args: Vec<OsString> = std::env::args_os().collect();
+        let exe = match std::env::current_exe() {
+            Ok(exe) => exe,
+            // Without /proc the name it was called by is all there is.
+            Err(error) => args
+                .first()
+                .map(which::which)
+                .and_then(Result::ok)
+                .and_then(|found| fs_err::canonicalize(found).ok())
+                .ok_or(error)?,
+        };
+        let env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+        Ok(Host {
+            args,
+            env: Environment::new(env),
+            exe,
+            uid: geteuid(),
+            pid: getpid().as_raw(),
+        })
+    }
+
+    /// The caller's name, or the numeric id where the user database does not know it (OpenShift).
+    pub fn user_name(&self) -> String {
+        match User::from_uid(self.uid) {
+            Ok(Some(user)) => user.name,
+            Ok(None) | Err(_) => self.uid.to_string(),
+        }
+    }
+}
+
+/// One row of the process table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// The process id.
+    pub pid: i32,
+    /// The argument vector as the process has it now.
+    pub args: Vec<OsString>,
+}
+
+/// Every process whose arguments can be read, this one excluded. Processes that end while the
+/// table is read are left out, and so are zombies: a zombie has no arguments.
+pub fn process_table() -> Vec<Process> {
+    let Ok(entries) = fs_err::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let own = getpid().as_raw();
+    entries
+        .filter_map(Result::ok)
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+        .filter(|pid| *pid != own)
+        .filter_map(|pid| {
+            let cmdline = fs_err::read(format!("/proc/{pid}/cmdline")).ok()?;
+            let args = split_cmdline(&cmdline);
+            (!args.is_empty()).then_some(Process { pid, args })
+        })
+        .collect()
+}
+
+fn split_cmdline(cmdline: &[u8]) -> Vec<OsString> {
+    let trimmed = cmdline.strip_suffix(&[0]).unwrap_or(cmdline);
+    if trimmed.is_empty() {
+        return Vec::new();
+    }
+    trimmed
+        .split(|byte| *byte == 0)
+        .map(|arg| OsString::from_vec(arg.to_vec()))
+        .collect()
+}
+
+/// True while the process exists and is no zombie: a zombie has ended, only its parent is late.
+pub fn is_alive(pid: i32) -> bool {
+    let Ok(stat) = fs_err::read(format!("/proc/{pid}/stat")) else {
+        return false;
+    };
+    // The command name may hold blanks and parentheses: the state follows the last ')'.
+    let after = stat
+        .iter()
+        .rposition(|byte| *byte == b')')
+        .map_or(0, |at| at + 2);
+    !matches!(stat.get(after), None | Some(b'Z' | b'X'))
+}
+
+/// The bytes of a file that need not exist.
+///
+/// # Errors
+/// Any error but "not found".
+pub fn read_optional(path: &Path) -> std::io::Result<Option<Vec<u8>>> {
+    match fs_err::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        // A path below a plain file does not exist either.
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The soft limit of open files; `None` where it is unlimited or unknown.
+pub fn open_files_limit() -> Option<u64> {
+    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    (soft != nix::sys::resource::RLIM_INFINITY).then_some(soft)
+}
+
+/// Local time as hocon names its generated files: `%Y.%m.%d.%H.%M.%S`.
+pub fn local_time_stamp() -> String {
+    jiff::Zoned::now().strftime("%Y.%m.%d.%H.%M.%S").to_string()
+}
+
+/// Seconds since the epoch.
+pub fn epoch_seconds() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+/// True where standard output is a terminal.
+pub fn stdout_is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// The file name that the program was called by.
+pub fn called_as(args: &[OsString]) -> &OsStr {
+    args.first()
+        .and_then(|arg| Path::new(arg).file_name())
+        .unwrap_or(OsStr::from_bytes(b"emqx"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_is_split_at_nul_so_that_blanks_survive() {
+        let check = |cmdline: &[u8], expected: &[&str]| {
+            let args = split_cmdline(cmdline);
+            assert_eq!(
+                args,
+                expected.iter().map(OsString::from).collect::<Vec<_>>()
+            );
+        };
+        check(b"", &[]);
+        check(b"\0", &[]);
+        check(
+            b"beam.smp\0-root\0/opt/e mqx\0",
+            &["beam.smp", "-root", "/opt/e mqx"],
+        );
+        check(b"a\0\0b\0", &["a", "", "b"]);
+    }
+
+    #[test]
+    fn this_process_is_alive_and_pid_zero_is_not() {
+        assert!(is_alive(getpid().as_raw()));
+        assert!(!is_alive(0));
+    }
+}

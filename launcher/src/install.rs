@@ -1,0 +1,131 @@
+//! Where the installation is and which release tree is in force: the base, the marker, the trees
+//! that it leads to. Read-only; needs nothing but the file system and `BASE_RUNNER_ROOT_DIR`.
+
+use std::path::{Path, PathBuf};
+
+use relup::layout::{BaseRoot, Tree};
+use relup::marker::Marker;
+use relup::vars::EmqxVars;
+use relup::vsn::ReleaseVsn;
+
+use crate::error::Error;
+use crate::host::{Host, read_optional};
+
+/// How many nested markers are followed: the upstream plugin leaves one level a hop.
+const MAX_NESTING: usize = 16;
+
+/// The installation that this executable belongs to.
+#[derive(Debug, Clone)]
+pub struct Install {
+    /// The directory two levels above the executable.
+    pub root: PathBuf,
+    /// Where etc, data, log and plugins live, and `relup/` with the marker.
+    pub base: BaseRoot,
+    /// The release tree to boot.
+    pub tree: Tree,
+    /// The marker that led away from the root, if one did.
+    pub hot: Option<HotTree>,
+}
+
+/// A tree that a marker names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HotTree {
+    /// The version in the last marker.
+    pub vsn: ReleaseVsn,
+    /// Markers inside deployed trees, as the upstream plugin leaves them. Never written here.
+    pub nested: Vec<PathBuf>,
+}
+
+impl Install {
+    /// Finds the base alone, which needs no marker.
+    ///
+    /// # Errors
+    /// When the executable does not stand in a `bin` directory.
+    pub fn observe_base(host: &Host) -> Result<(PathBuf, BaseRoot), Error> {
+        let root = host
+            .exe
+            .parent()
+            .and_then(Path::parent)
+            .ok_or_else(|| Error::NotARelease {
+                root: host.exe.clone(),
+                reason: "the executable has no directory above its own".into(),
+            })?
+            .to_path_buf();
+        let base = match host.env.get_os("BASE_RUNNER_ROOT_DIR") {
+            Some(dir) => fs_err::canonicalize(dir)?,
+            None => root.clone(),
+        };
+        let base = BaseRoot::new(base).map_err(|error| Error::NotARelease {
+            root: root.clone(),
+            reason: error.to_string(),
+        })?;
+        Ok((root, base))
+    }
+
+    /// Finds the base and follows the markers to the tree in force.
+    ///
+    /// # Errors
+    /// A damaged marker, or one that names no complete tree: never another version in silence.
+    pub fn observe(host: &Host) -> Result<Install, Error> {
+        let (root, base) = Install::observe_base(host)?;
+        let mut tree = Tree::new(root.clone()).map_err(|error| Error::NotARelease {
+            root: root.clone(),
+            reason: error.to_string(),
+        })?;
+        let mut named: Option<HotTree> = None;
+        for _ in 0..MAX_NESTING {
+            let marker = tree.nested_marker();
+            match Marker::parse(read_optional(&marker)?.as_deref()) {
+                Marker::Absent => {
+                    return Ok(Install {
+                        root,
+                        base,
+                        tree,
+                        hot,
+                    });
+                }
+                Marker::Damaged(reason) => return Err(Error::Marker { marker, reason }),
+                Marker::Current(vsn) => {
+                    let next = tree.nested(&vsn);
+                    check_complete(&next, &vsn).map_err(|reason| Error::Marker {
+                        marker: marker.clone(),
+                        reason,
+                    })?;
+                    let mut nested = named.map(|hot| hot.nested).unwrap_or_default();
+                    if tree.path() != root {
+                        nested.push(marker);
+                    }
+                    named = Some(HotTree { vsn, nested });
+                    tree = next;
+                }
+            }
+        }
+        Err(Error::Marker {
+            marker: tree.nested_marker(),
+            reason: format!("more than {MAX_NESTING} markers lead from one to the next"),
+        })
+    }
+}
+
+/// What must be there for a tree to boot. A short list: the manifest tells the rest.
+fn check_complete(tree: &Tree, vsn: &ReleaseVsn) -> Result<(), String> {
+    let missing = |path: &Path| format!("it names {vsn}, but {} is missing", path.display());
+    if !tree.path().is_dir() {
+        return Err(missing(tree.path()));
+    }
+    let vars_file = tree.emqx_vars();
+    let text = fs_err::read_to_string(&vars_file).map_err(|_| missing(&vars_file))?;
+    let erts = relup::vars::EmqxVars::parse(&text, &|_| Some(String::new()))
+        .map_err(|error| format!("it names {vsn}, but {}: {error}", vars_file.display()))?;
+    for path in [tree.lib(), tree.release(vsn), erlexec(tree, &erts)] {
+        if !path.exists() {
+            return Err(missing(&path));
+        }
+    }
+    Ok(())
+}
+
+fn erlexec(tree: &Tree, vars: &EmqxVars) -> PathBuf {
+    tree.erts(vars.get("ERTS_VSN").unwrap_or_default())
+        .join("bin/erlexec")
+}

@@ -1,0 +1,41 @@
+//! Words for people: `ERROR:` and `hint:` on standard error, `WARNING:` and `INFO:` on standard
+//! output, coloured only where the stream is a terminal (anstream obeys `NO_COLOR` and `TERM`).
+
+use std::io::Write;
+
+use anstyle::{AnsiColor, Style};
+
+const RED: Style = AnsiColor::Red.on_default();
+const YELLOW: Style = AnsiColor::Yellow.on_default();
+const GREEN: Style = AnsiColor::Green.on_default();
+
+/// Prints an answer. A reader that is gone is no error: there is nobody left to tell.
+pub fn answer(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+}
+
+/// Prints why something failed.
+pub fn error(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{RED}ERROR: {text}{RED:#}");
+}
+
+/// Prints what to do about it.
+pub fn hint(text: &str) {
+    let _ = writeln!(anstream::stderr(), "hint: {text}");
+}
+
+/// Prints what the operator should know, on standard output as scripts expect it.
+pub fn warning(text: &str) {
+    let _ = writeln!(anstream::stdout(), "{YELLOW}WARNING: {text}{YELLOW:#}");
+}
+
+/// Prints a warning where standard output carries an answer that must stay clean.
+pub fn warning_aside(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{YELLOW}WARNING: {text}{YELLOW:#}");
+}
+
+/// Prints what is going on.
+pub fn info(text: &str) {
+    let _ = writeln!(anstream::stdout(), "{GREEN}INFO: {text}{GREEN:#}");
+}

@@ -1,0 +1,46 @@
+//! The daemon's console from outside: what is written to its pipe is typed into its shell. The
+//! last way to a node that does not answer any more.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use fs_err::os::unix::fs::OpenOptionsExt;
+use nix::fcntl::OFlag;
+
+use crate::error::Error;
+
+/// Stops the node in a hurry. The shell is restricted: `init:stop()` would be refused.
+const BRUTAL_SHUTDOWN: &[u8] = b"\nemqx_machine:brutal_shutdown().\n";
+
+/// Types the shutdown into the console behind the newest pipe of the directory.
+///
+/// # Errors
+/// No pipe, or nobody who reads it.
+pub fn shut_down(pipe_dir: &Path) -> Result<(), Error> {
+    let pipe = newest_pipe(pipe_dir).ok_or_else(|| {
+        std::io::Error::new(
+            std::io::ErrorKind::NotFound,
+            format!("no console pipe in {}", pipe_dir.display()),
+        )
+    })?;
+    // Without O_NONBLOCK an abandoned pipe would hang the open for ever.
+    let mut file = fs_err::OpenOptions::new()
+        .write(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(pipe)?;
+    Ok(file.write_all(BRUTAL_SHUTDOWN)?)
+}
+
+/// `run_erl` numbers its pipes: `erlang.pipe.3.w` is newer than `erlang.pipe.2.w`.
+fn newest_pipe(dir: &Path) -> Option<PathBuf> {
+    fs_err::read_dir(dir)
+        .ok()?
+        .filter_map(Result::ok)
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let number = name.strip_prefix("erlang.pipe.")?.strip_suffix(".w")?;
+            Some((number.parse::<u32>().ok()?, entry.path()))
+        })
+        .max()
+        .map(|(_, path)| path)
+}

@@ -1,0 +1,186 @@
+//! What `releases/emqx_vars` says of the release in force. When a deployed tree is booted, code
+//! and versions come from the tree's own file, directories and user from the base's: the base may
+//! be a package and the tree a tarball, which would look for its configuration elsewhere.
+
+use std::path::{Path, PathBuf};
+
+use relup::layout::Tree;
+use relup::vars::EmqxVars;
+use relup::vsn::ReleaseVsn;
+
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::host::Host;
+use crate::install::Install;
+
+/// The release in force, as everything after this module knows it.
+#[derive(Debug, Clone)]
+pub struct Release {
+    /// The installation.
+    pub install: Install,
+    /// This launcher, the one that belongs to the root.
+    pub launcher: PathBuf,
+    /// The version of the tree in force.
+    pub vsn: ReleaseVsn,
+    /// The ERTS version of the tree in force.
+    pub erts_vsn: String,
+    /// The release's name, which names its boot file.
+    pub name: String,
+    /// Where emqx.conf is.
+    pub etc_dir: PathBuf,
+    /// Where the logs go.
+    pub log_dir: PathBuf,
+    /// The user that the node runs as; `None` for "whoever calls".
+    pub runner_user: Option<String>,
+    /// The configuration schema's module.
+    pub schema_mod: String,
+    /// `yes` asks for a licence.
+    pub is_enterprise: String,
+    /// The cookie where none is configured.
+    pub default_cookie: String,
+    /// The product's name for people.
+    pub description: String,
+}
+
+impl Release {
+    /// Reads the files of the base and of the tree in force.
+    ///
+    /// # Errors
+    /// A missing file, a line outside the grammar, a variable that is not there.
+    pub fn observe(host: &Host, install: Install) -> Result<Release, Error> {
+        let of_tree = Vars::observe(host, &install.tree, install.base.path())?;
+        let of_base = if install.tree.path() == install.base.path() {
+            of_tree.clone()
+        } else {
+            Vars::observe(host, &install.base.tree(), install.base.path())?
+        };
+        let vsn = of_tree.get("REL_VSN")?;
+        Ok(Release {
+            launcher: host.exe.clone(),
+            vsn: vsn.parse::<ReleaseVsn>().map_err(|error| Error::Vars {
+                file: of_tree.file.clone(),
+                line: 0,
+                reason: error.to_string(),
+            })?,
+            erts_vsn: of_tree.get("ERTS_VSN")?.to_owned(),
+            name: of_tree.get("REL_NAME")?.to_owned(),
+            etc_dir: of_base.dir("EMQX_ETC_DIR", install.base.path())?,
+            log_dir: of_base.dir("EMQX_LOG_DIR", install.base.path())?,
+            runner_user: of_base
+                .vars
+                .get("RUNNER_USER")
+                .filter(|u| !u.is_empty())
+                .map(Into::into),
+            schema_mod: of_tree.get("SCHEMA_MOD")?.to_owned(),
+            is_enterprise: of_tree.get("IS_ENTERPRISE")?.to_owned(),
+            default_cookie: of_tree.get("EMQX_DEFAULT_ERLANG_COOKIE")?.to_owned(),
+            description: of_tree.get("EMQX_DESCRIPTION")?.to_owned(),
+            install,
+        })
+    }
+
+    /// The tree in force.
+    pub fn tree(&self) -> &Tree {
+        &self.install.tree
+    }
+
+    /// `erts-<vsn>` of the tree in force.
+    pub fn erts_dir(&self) -> PathBuf {
+        self.tree().erts(&self.erts_vsn)
+    }
+
+    /// `erts-<vsn>/bin`.
+    pub fn bindir(&self) -> PathBuf {
+        self.erts_dir().join("bin")
+    }
+
+    /// `releases/<vsn>`.
+    pub fn rel_dir(&self) -> PathBuf {
+        self.tree().release(&self.vsn)
+    }
+
+    /// True where a licence is asked for.
+    pub fn needs_license(&self) -> bool {
+        self.is_enterprise == "yes"
+    }
+
+    /// The caller's environment with what every child of the launcher finds in it.
+    pub fn child_environment(&self, caller: &Environment) -> Environment {
+        let mut env = caller.clone();
+        let erts_lib = self.erts_dir().join("lib");
+        if erts_lib.is_dir() {
+            prepend_path(&mut env, "LD_LIBRARY_PATH", &erts_lib);
+        }
+        // erlexec would believe it where another release's shell left it behind.
+        env.take("ROOTDIR");
+        env.set("RUNNER_ROOT_DIR", self.tree().path());
+        env.set("EMQX_ETC_DIR", &self.etc_dir);
+        env.set("EMQX_LOG_DIR", &self.log_dir);
+        env.set("REL_VSN", self.vsn.as_str());
+        env.set("SCHEMA_MOD", &self.schema_mod);
+        env.set("IS_ENTERPRISE", &self.is_enterprise);
+        env.set("EMQX_DESCRIPTION", &self.description);
+        env.set("HOCON_ENV_OVERRIDE_PREFIX", "EMQX_");
+        env.set("ERTS_DIR", self.erts_dir());
+        env.set("BINDIR", self.bindir());
+        env.set("EMU", "beam");
+        env.set("PROGNAME", "erl");
+        env.set("ERTS_LIB_DIR", self.tree().lib());
+        if self.install.hot.is_some() {
+            env.set("BASE_RUNNER_ROOT_DIR", self.install.base.path());
+        }
+        env.set_default("EMQX_SECURITY_PROFILE", "legacy");
+        env
+    }
+}
+
+/// Puts a directory in front of a colon-separated list.
+pub fn prepend_path(env: &mut Environment, name: &str, dir: &Path) {
+    let mut value = dir.as_os_str().to_owned();
+    if let Some(old) = env.get_os(name) {
+        value.push(":");
+        value.push(old);
+    }
+    env.set(name, value);
+}
+
+#[derive(Clone)]
+struct Vars {
+    file: PathBuf,
+    vars: EmqxVars,
+}
+
+impl Vars {
+    fn observe(host: &Host, tree: &Tree, base: &Path) -> Result<Vars, Error> {
+        let file = tree.emqx_vars();
+        let text = fs_err::read_to_string(&file).map_err(|error| Error::NotARelease {
+            root: tree.path().to_path_buf(),
+            reason: error.to_string(),
+        })?;
+        let lookup = |name: &str| match name {
+            "RUNNER_ROOT_DIR" => Some(tree.path().to_string_lossy().into_owned()),
+            "BASE_RUNNER_ROOT_DIR" => Some(base.to_string_lossy().into_owned()),
+            other => host.env.get(other).map(str::to_owned),
+        };
+        let vars = EmqxVars::parse(&text, &lookup).map_err(|error| Error::Vars {
+            file: file.clone(),
+            line: error.line,
+            reason: error.reason,
+        })?;
+        Ok(Vars { file, vars })
+    }
+
+    fn get(&self, name: &'static str) -> Result<&str, Error> {
+        self.vars
+            .get(name)
+            .filter(|value| !value.is_empty())
+            .ok_or_else(|| Error::VarMissing {
+                file: self.file.clone(),
+                name,
+            })
+    }
+
+    fn dir(&self, name: &'static str, base: &Path) -> Result<PathBuf, Error> {
+        Ok(base.join(self.get(name)?))
+    }
+}

@@ -1,0 +1,279 @@
+//! The running node as the relup commands need it: their one trait, over the native client. Hops
+//! that are expressions are evaluated by the running node, or by the release's own VM when there
+//! is none.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use relup::node::{
+    ApplyDone, ApplyEvent, ApplyFailure, ApplyRequest, HopScript, HopSummary, NodeFacts,
+};
+use relup_cmd::{Node, NodeError, PluginLogRow};
+use shims::agent::{self, AgentError};
+use shims::command as node;
+use shims::dist::{CallOptions, CallOutcome, Connection, DistError};
+use shims::term::{self, Term};
+
+use crate::boot::helper;
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::release::Release;
+use crate::target::Contact;
+
+/// How long a question to the node may take that it answers from memory.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Evaluates hop files named on the command line and prints a line for each.
+const EVALUATE: &str = "\
+    lists:foreach(fun(File) -> \
+        Answer = try file:script(File) of \
+            {ok, #{from_version := F, target_version := T}} -> io_lib:format(\"ok\\t~ts\\t~ts\", [F, T]); \
+            {ok, _} -> \"error\\tno map with from_version and target_version\"; \
+            {error, Reason} -> [\"error\\t\", file:format_error(Reason)] \
+        catch _:Reason -> io_lib:format(\"error\\t~0tp\", [Reason]) end, \
+        io:format(\"~ts~n\", [string:replace(Answer, \"\\n\", \" \", all)]) \
+    end, init:get_plain_arguments()), erlang:halt(0).";
+
+/// A node that may or may not be running; connected to at the first question.
+pub struct RelupNode<'a> {
+    release: &'a Release,
+    env: &'a Environment,
+    connection: Option<(Contact, Connection)>,
+}
+
+impl<'a> RelupNode<'a> {
+    /// A node that nothing has been asked yet.
+    pub fn new(release: &'a Release, env: &'a Environment) -> RelupNode<'a> {
+        RelupNode {
+            release,
+            env,
+            connection: None,
+        }
+    }
+
+    fn connection(&mut self) -> Result<&mut Connection, NodeError> {
+        if self.connection.is_none() {
+            let contact = Contact::find(self.release, self.env).map_err(|error| match error {
+                Error::NamedNodeNotRunning { .. } => NodeError::NotRunning(error.to_string()),
+                other => NodeError::Unreachable(other.to_string()),
+            })?;
+            let connection = contact.connect().map_err(|error| {
+                let text = match error.hints().first() {
+                    Some(reason) => format!("{error} {reason}"),
+                    None => error.to_string(),
+                };
+                if contact.process.is_some() {
+                    NodeError::Unreachable(text)
+                } else {
+                    NodeError::NotRunning(text)
+                }
+            })?;
+            self.connection = Some((contact, connection));
+        }
+        match &mut self.connection {
+            Some((_, connection)) => Ok(connection),
+            None => Err(NodeError::NotRunning("no connection".into())),
+        }
+    }
+
+    fn ask(&mut self, module: &str, function: &str, args: Vec<Term>) -> Result<Term, NodeError> {
+        let options = CallOptions {
+            timeout: Some(ANSWER_TIMEOUT),
+            console: None,
+        };
+        match self
+            .connection()?
+            .call(module, function, args, options)
+            .map_err(lost)?
+        {
+            CallOutcome::Return(value) => Ok(value),
+            CallOutcome::NodeDown => Err(NodeError::Lost("the node went away".into())),
+            CallOutcome::Timeout => Err(NodeError::Rpc(format!(
+                "{module}:{function} gave no answer within {} s",
+                ANSWER_TIMEOUT.as_secs()
+            ))),
+            CallOutcome::Throw(reason) | CallOutcome::Exit(reason) | CallOutcome::Error(reason) => {
+                Err(NodeError::Rpc(format!(
+                    "{module}:{function} failed: {reason}"
+                )))
+            }
+        }
+    }
+
+    fn ask_text(&mut self, module: &str, function: &str) -> Result<String, NodeError> {
+        let value = self.ask(module, function, Vec::new())?;
+        term::as_text(&value)
+            .ok_or_else(|| NodeError::Rpc(format!("{module}:{function} gave {value}, not a text")))
+    }
+
+    /// Without a node: the release's own VM reads the files, which are written for it.
+    fn evaluate_offline(
+        &self,
+        scripts: &[HopScript],
+    ) -> Result<Vec<Result<HopSummary, String>>, NodeError> {
+        let failed = |error: &dyn std::fmt::Display| NodeError::Rpc(error.to_string());
+        let dir = tempfile::tempdir().map_err(|error| failed(&error))?;
+        let env = self.release.child_environment(self.env);
+        let mut spec = helper::eval(self.release, &env, EVALUATE);
+        spec.args.push("-extra".into());
+        for (number, script) in scripts.iter().enumerate() {
+            let path = dir.path().join(format!("{number}.relup"));
+            fs_err::write(&path, &script.source).map_err(|error| failed(&error))?;
+            spec.args.push(path.into());
+        }
+        let output = helper::capture(&spec).map_err(|error| failed(&error))?;
+        let answers: Vec<_> = output.stdout.lines().filter_map(summary_of_line).collect();
+        if answers.len() == scripts.len() {
+            return Ok(answers);
+        }
+        Err(NodeError::Rpc(format!(
+            "the release's VM could not evaluate the hop files: {}",
+            output.stderr.trim()
+        )))
+    }
+}
+
+impl Node for RelupNode<'_> {
+    fn facts(&mut self) -> Result<NodeFacts, NodeError> {
+        let release = self.ask("erlang", "system_info", vec![term::atom("otp_release")])?;
+        let mnesia_hook = self.ask("code", "which", vec![term::atom("mnesia_hook")])?;
+        let os_pid = node::os_pid(self.connection()?, ANSWER_TIMEOUT).map_err(lost)?;
+        Ok(NodeFacts {
+            running_vsn: self.ask_text("emqx_release", "version")?,
+            root_dir: PathBuf::from(self.ask_text("code", "root_dir")?),
+            // Relative to the node's working directory, which is the base.
+            data_dir: self
+                .ask_text("emqx", "data_dir")
+                .ok()
+                .map(|dir| self.release.install.base.path().join(dir)),
+            os_pid,
+            otp_release: term::as_text(&release).unwrap_or_default(),
+            mnesia_hook: term::as_atom(&mnesia_hook) != Some("non_existing"),
+            description: self.release.description.clone(),
+        })
+    }
+
+    fn evaluate_hops(
+        &mut self,
+        scripts: &[HopScript],
+    ) -> Result<Vec<Result<HopSummary, String>>, NodeError> {
+        match self.connection() {
+            Ok(connection) => agent::evaluate_hops(connection, scripts).map_err(agent_error),
+            Err(NodeError::NotRunning(_)) => self.evaluate_offline(scripts),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn running_attempt(&mut self) -> Result<Option<String>, NodeError> {
+        agent::running_attempt(self.connection()?).map_err(agent_error)
+    }
+
+    fn apply(
+        &mut self,
+        request: &ApplyRequest,
+        progress: &mut dyn FnMut(ApplyEvent),
+    ) -> Result<Result<ApplyDone, ApplyFailure>, NodeError> {
+        agent::apply(self.connection()?, request, progress).map_err(agent_error)
+    }
+
+    fn plugin_logs(&mut self) -> Result<Vec<PluginLogRow>, NodeError> {
+        let table = term::atom("emqx_relup_log");
+        let exists = self.ask("ets", "whereis", vec![table.clone()])?;
+        if term::as_atom(&exists) == Some("undefined") {
+            return Ok(Vec::new());
+        }
+        let rows = self.ask("ets", "tab2list", vec![table])?;
+        let mut rows = term::as_list(&rows)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|row| self.plugin_row(row))
+            .collect::<Vec<_>>();
+        rows.sort_by_key(|row| row.started_at_ms);
+        Ok(rows)
+    }
+
+    fn clear_plugin_logs(&mut self) -> Result<(), NodeError> {
+        let table = term::atom("emqx_relup_log");
+        let exists = self.ask("ets", "whereis", vec![table.clone()])?;
+        if term::as_atom(&exists) == Some("undefined") {
+            return Ok(());
+        }
+        self.ask("mnesia", "clear_table", vec![table]).map(drop)
+    }
+}
+
+impl RelupNode<'_> {
+    /// A record `{emqx_relup_log, started_at, finished_at, from_vsn, target_vsn, upgrade_opts,
+    /// status, result, extra}` of the upstream plugin.
+    fn plugin_row(&mut self, row: &Term) -> Option<PluginLogRow> {
+        let [_, started, finished, from, target, _, status, result, ..] = term::as_tuple(row)?
+        else {
+            return None;
+        };
+        let result_text = match self.connection() {
+            Ok(connection) => {
+                node::format_term(connection, result.clone(), ANSWER_TIMEOUT).unwrap_or_default()
+            }
+            Err(_) => String::new(),
+        };
+        Some(PluginLogRow {
+            started_at_ms: term::as_int(started)?,
+            finished_at_ms: term::as_int(finished),
+            from: term::as_text(from).unwrap_or_default(),
+            to: term::as_text(target).unwrap_or_default(),
+            status: term::as_text(status).unwrap_or_default(),
+            result: if result_text == "undefined" {
+                String::new()
+            } else {
+                result_text
+            },
+        })
+    }
+}
+
+fn summary_of_line(line: &str) -> Option<Result<HopSummary, String>> {
+    let mut fields = line.split('\t');
+    match (fields.next()?, fields.next()?, fields.next()) {
+        ("ok", from, Some(to)) => Some(Ok(HopSummary {
+            from: from.into(),
+            to: to.into(),
+        })),
+        ("error", reason, None) => Some(Err(reason.to_owned())),
+        _ => None,
+    }
+}
+
+fn lost(error: DistError) -> NodeError {
+    NodeError::Lost(error.to_string())
+}
+
+fn agent_error(error: AgentError) -> NodeError {
+    match error {
+        AgentError::Dist(error) => lost(error),
+        AgentError::Lost { .. } => NodeError::Lost(error.to_string()),
+        AgentError::Load(_) | AgentError::Locked(_) | AgentError::Answer(_) => {
+            NodeError::Rpc(error.to_string())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_of_the_release_vm_are_told_from_its_noise() {
+        let ok = |from: &str, to: &str| {
+            Some(Ok(HopSummary {
+                from: from.into(),
+                to: to.into(),
+            }))
+        };
+        assert_eq!(
+            summary_of_line("ok\t5.10.4\t5.10.5"),
+            ok("5.10.4", "5.10.5")
+        );
+        assert_eq!(summary_of_line("error\tno map"), Some(Err("no map".into())));
+        assert_eq!(summary_of_line("=ERROR REPORT===="), None);
+    }
+}

@@ -1,0 +1,238 @@
+//! From what is asked for to who does it.
+
+use std::ffi::OsString;
+
+use relup::layout::BaseRoot;
+
+use crate::boot::{self, Boot, daemon, hocon};
+use crate::command::{Command, command_usage, usage};
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::exec::exec;
+use crate::host::{Host, called_as};
+use crate::install::Install;
+use crate::invocation::{Invocation, parse};
+use crate::message;
+use crate::release::Release;
+use crate::relup_node::RelupNode;
+use crate::runtime;
+use crate::shell;
+use crate::stop;
+use crate::syslog;
+use crate::target::Contact;
+use crate::user::become_runner;
+
+/// Does what the caller asks for and gives the exit code.
+///
+/// # Errors
+/// Whatever stopped it.
+pub fn run(host: Host) -> Result<u8, Error> {
+    let program = "emqx";
+    match parse(
+        called_as(&host.args),
+        host.args.get(1..).unwrap_or_default(),
+    ) {
+        Invocation::Usage { asked } => {
+            message::answer(usage(program).trim_end());
+            Ok(u8::from(!asked))
+        }
+        Invocation::CommandHelp(command) => {
+            message::answer(command_usage(program, command).trim_end());
+            Ok(0)
+        }
+        Invocation::Unknown(name) => {
+            message::answer(usage(program).trim_end());
+            message::error(&format!("'{name}' is no command"));
+            Ok(1)
+        }
+        Invocation::Version => {
+            message::answer(concat!("emqx launcher ", env!("CARGO_PKG_VERSION")));
+            Ok(0)
+        }
+        Invocation::Run(command, words) => run_command(host, command, &words),
+    }
+}
+
+fn run_command(mut host: Host, command: Command, words: &[OsString]) -> Result<u8, Error> {
+    host.env.rename("EMQX_NODE_NAME", "EMQX_NODE__NAME");
+    host.env.rename("EMQX_NODE_COOKIE", "EMQX_NODE__COOKIE");
+    let release = if needs_tree(command) {
+        Release::observe(&host, Install::observe(&host)?)?
+    } else {
+        observe_for_talk(&host, command)?
+    };
+    tracing::debug!(
+        base = %release.install.base.path().display(),
+        tree = %release.tree().path().display(),
+        vsn = %release.vsn,
+        "release in force"
+    );
+    match command {
+        Command::RootDir => {
+            message::answer(&release.tree().path().to_string_lossy());
+            return Ok(0);
+        }
+        Command::Ertspath => {
+            message::answer(&release.erts_dir().to_string_lossy());
+            return Ok(0);
+        }
+        _ => {}
+    }
+    let caller = host.user_name();
+    host.env = become_runner(release.runner_user.as_deref(), &caller, host.uid, host.env)?;
+    if release.runner_user.is_some() {
+        host.uid = nix::unistd::geteuid();
+    }
+    if command.boots() {
+        boot_command(&host, &release, command, words)
+    } else {
+        talk(&host, &release, command, words)
+    }
+}
+
+/// Commands that boot or show the tree in force refuse a damaged marker; commands that talk to the
+/// running node or mend the marker must not depend on it.
+fn needs_tree(command: Command) -> bool {
+    command.boots()
+        || matches!(
+            command,
+            Command::RootDir
+                | Command::Ertspath
+                | Command::Escript
+                | Command::Remote
+                | Command::EvalEx
+        )
+}
+
+fn observe_for_talk(host: &Host, command: Command) -> Result<Release, Error> {
+    match Install::observe(host).and_then(|install| Release::observe(host, install)) {
+        Err(Error::Marker { marker, reason }) => {
+            if command != Command::Relup {
+                message::warning_aside(&format!("{}: {reason}", marker.display()));
+            }
+            let (root, base) = Install::observe_base(host)?;
+            Release::observe(
+                host,
+                Install {
+                    root,
+                    tree: base.tree(),
+                    base,
+                    hot: None,
+                },
+            )
+        }
+        result => result,
+    }
+}
+
+fn boot_command(
+    host: &Host,
+    release: &Release,
+    command: Command,
+    words: &[OsString],
+) -> Result<u8, Error> {
+    if let Some(hot) = &release.install.hot {
+        message::info(&format!(
+            "Loading emqx from hot-upgrade dir: {}",
+            release.install.base.relup_dir().display()
+        ));
+        for marker in &hot.nested {
+            message::warning(&format!(
+                "{} is a marker inside a deployed tree, left by another tool; it is followed",
+                marker.display()
+            ));
+        }
+    }
+    fs_err::create_dir_all(&release.log_dir)?;
+    match command {
+        Command::Start => daemon::start(host, release).map(|()| 0),
+        Command::Restart => {
+            let contact = Contact::find(release, &host.env);
+            if let Ok(contact) = contact
+                && contact.process.is_some()
+            {
+                stop::stop(host, release, &contact)?;
+            }
+            daemon::start(host, release).map(|()| 0)
+        }
+        Command::CheckConfig => {
+            let boot = Boot::prepare(host, release, command)?;
+            hocon::check_schema(release, &boot.env, &boot.configs_dir()).map(|()| 0)
+        }
+        _ => {
+            let spec = boot::plan_foreground(host, release, command, words)?;
+            syslog::log(
+                &release.name,
+                host.pid,
+                &format!("EXEC: {}", redacted(&spec.line())),
+            );
+            match exec(&spec)? {}
+        }
+    }
+}
+
+fn talk(host: &Host, release: &Release, command: Command, words: &[OsString]) -> Result<u8, Error> {
+    let env = &host.env;
+    if command == Command::Relup {
+        return Ok(relup_command(release, env, words));
+    }
+    if command == Command::Escript {
+        match exec(&shell::plan_escript(release, env, words)?)? {}
+    }
+    let contact = Contact::find(release, env)?;
+    match command {
+        Command::Stop => stop::stop(host, release, &contact).map(|()| 0),
+        Command::Attach => {
+            match exec(&shell::plan_attach(
+                release,
+                env,
+                &contact,
+                &host.user_name(),
+            )?)? {}
+        }
+        Command::Remote => {
+            drop(contact.connect()?);
+            let unique = fastrand::u32(..);
+            match exec(&shell::plan_remote(release, env, &contact, words, unique)?)? {}
+        }
+        Command::EvalEx => {
+            drop(contact.connect()?);
+            let unique = fastrand::u32(..);
+            match exec(&shell::plan_eval_ex(release, env, &contact, words, unique)?)? {}
+        }
+        other => runtime::run(&contact, other, words),
+    }
+}
+
+fn relup_command(release: &Release, env: &Environment, words: &[OsString]) -> u8 {
+    let install = relup_cmd::Install {
+        base: release.install.base.clone(),
+        booted: release.tree().clone(),
+        booted_vsn: release.vsn.clone(),
+        rel_name: release.name.clone(),
+        plugins_dir: plugins_dir(&release.install.base, env),
+        data_dir: Some(crate::target::data_dir_hint(release, env)),
+        invocation: "emqx relup".into(),
+    };
+    let mut node = RelupNode::new(release, env);
+    relup_cmd::run(words, &install, &mut node)
+}
+
+/// Where plugins are installed, unless the configuration says otherwise by its environment name.
+fn plugins_dir(base: &BaseRoot, env: &Environment) -> std::path::PathBuf {
+    match env.get_os("EMQX_PLUGINS__INSTALL_DIR") {
+        Some(dir) => base.path().join(dir),
+        None => base.default_plugins(),
+    }
+}
+
+/// The command line without the cookie, which has no place in a log that others read.
+fn redacted(line: &str) -> String {
+    let mut words: Vec<&str> = line.split(' ').collect();
+    for at in 1..words.len() {
+        if words[at - 1] == "-setcookie" {
+            words[at] = "******";
+        }
+    }
+    words.join(" ")
+}

@@ -1,0 +1,131 @@
+//! The commands that talk to the running node. No VM is started for any of them.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use shims::command::{self as node, CommandOutcome};
+use shims::eval;
+use shims::io_server::Console;
+
+use crate::command::Command;
+use crate::error::Error;
+use crate::message;
+use crate::target::Contact;
+
+/// How long `rpc` and `rpcterms` wait for the call.
+const RPC_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a question to the node may take that it answers from memory.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The shell's code for a program that ended because nobody read its output.
+const CLOSED_PIPE: u8 = 141;
+
+/// Runs `ping`, `pid`, `ctl`, `eval`, `rpc` or `rpcterms` and gives the exit code.
+///
+/// # Errors
+/// The node does not answer, or the call failed there.
+pub fn run(contact: &Contact, command: Command, words: &[OsString]) -> Result<u8, Error> {
+    let words: Vec<String> = words
+        .iter()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let mut connection = contact.connect()?;
+    let dist = |error| contact.not_responding(&error);
+    let mut console = Console::stdio();
+    let outcome = match command {
+        Command::Ping => {
+            message::answer("pong");
+            return Ok(0);
+        }
+        Command::Pid => {
+            let pid = node::os_pid(&mut connection, ANSWER_TIMEOUT).map_err(dist)?;
+            message::answer(&pid.to_string());
+            return Ok(0);
+        }
+        Command::Ctl => node::ctl(&mut connection, &words, &mut console),
+        Command::Eval => eval::eval(&mut connection, &words, None, &mut console),
+        Command::Rpc => {
+            let (module, function, args) = mfa(command, &words)?;
+            node::rpc(
+                &mut connection,
+                module,
+                function,
+                args,
+                RPC_TIMEOUT,
+                &mut console,
+            )
+        }
+        Command::Rpcterms => {
+            let (module, function, args) = mfa(command, &words)?;
+            let text = args.concat();
+            node::rpc_terms(
+                &mut connection,
+                module,
+                function,
+                &text,
+                RPC_TIMEOUT,
+                &mut console,
+            )
+        }
+        other => return Err(Error::Usage(format!("{other:?} is no runtime command"))),
+    };
+    let code = finish(contact, command, outcome.map_err(dist)?)?;
+    Ok(if console.is_closed() {
+        CLOSED_PIPE
+    } else {
+        code
+    })
+}
+
+fn mfa(command: Command, words: &[String]) -> Result<(&str, &str, &[String]), Error> {
+    match words {
+        [module, function, args @ ..] => Ok((module, function, args)),
+        [] | [_] => {
+            let explanation = command.explanation();
+            Err(Error::Usage(format!(
+                "Usage: emqx {} {}",
+                explanation.names[0], explanation.arguments
+            )))
+        }
+    }
+}
+
+/// The exit code of a call that came back, by the rules of the old tool.
+fn finish(contact: &Contact, command: Command, outcome: CommandOutcome) -> Result<u8, Error> {
+    let name = contact.name.clone();
+    match outcome {
+        CommandOutcome::Ok => {
+            // `eval` and `rpcterms` print what they get, and `ok` is a value like others.
+            if matches!(command, Command::Eval | Command::Rpcterms) {
+                message::answer("ok");
+            }
+            Ok(0)
+        }
+        CommandOutcome::Value(text) => {
+            if matches!(command, Command::Eval | Command::Rpcterms) {
+                message::answer(text.trim_end_matches('\n'));
+                return Ok(0);
+            }
+            Err(Error::RpcError {
+                name,
+                reason: format!("unexpected result {text}"),
+            })
+        }
+        // The command table has already printed its usage for an unknown command.
+        CommandOutcome::Error(reason) if command == Command::Ctl && reason == "cmd_not_found" => {
+            Ok(1)
+        }
+        CommandOutcome::Error(reason) => Err(Error::RpcError { name, reason }),
+        CommandOutcome::BadRpc(reason) => Err(Error::Rpc { name, reason }),
+        CommandOutcome::Syntax(error) => Err(Error::Syntax(format!("syntax error at {error}"))),
+        CommandOutcome::NodeDown => Err(Error::Rpc {
+            name,
+            reason: "nodedown".into(),
+        }),
+        CommandOutcome::Timeout => Err(Error::Rpc {
+            name,
+            reason: "timeout".into(),
+        }),
+    }
+}

@@ -1,0 +1,218 @@
+//! Commands that become another program of the release: remote shells, the console's terminal,
+//! escripts, Elixir. Each is a plan; the caller executes it.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::boot::pipe_dir;
+use crate::command::Command;
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::exec::ExecSpec;
+use crate::release::Release;
+use crate::target::{Contact, data_dir_hint, epmd_args};
+
+/// The seconds between a node's ticks where its command line does not tell.
+const DEFAULT_TICKTIME: &str = "120";
+
+/// A hidden node with a shell on the running one. `unique` tells concurrent shells apart.
+///
+/// # Errors
+/// `--iex` where the release has no Elixir; words that mean nothing.
+pub fn plan_remote(
+    release: &Release,
+    env: &Environment,
+    contact: &Contact,
+    words: &[OsString],
+    unique: u32,
+) -> Result<ExecSpec, Error> {
+    let iex = wants_iex(env, Command::Remote, words)?;
+    let process = contact.process.as_ref();
+    let ticktime = process
+        .and_then(|node| node.net_ticktime.as_deref())
+        .unwrap_or(DEFAULT_TICKTIME);
+    let mut epmd = epmd_args(env);
+    if let Some(options) = process.and_then(|node| node.ssl_dist_optfile.as_ref()) {
+        epmd.extend([
+            "-ssl_dist_optfile".into(),
+            options.to_string_lossy().into_owned(),
+        ]);
+    }
+    let name_flag = if contact.target.name.is_long() {
+        "-name"
+    } else {
+        "-sname"
+    };
+    let id = format!("remsh{unique}-{}", contact.name);
+    let cookie = contact.target.cookie.expose();
+    let lib = release.tree().lib();
+    let boot = release.rel_dir().join("start_clean");
+    let mut env = release.child_environment(env);
+    env.set(
+        "EKKA_PROTO_DIST_MOD",
+        process.map_or("inet_tcp", |node| node.proto_dist.as_str()),
+    );
+    let mut args: Vec<OsString> = Vec::new();
+    let program = if iex {
+        args.extend(["--remsh".into(), contact.name.as_str().into()]);
+        args.extend(["--boot-var".into(), "RELEASE_LIB".into(), lib.into()]);
+        args.extend(["--cookie".into(), cookie.into(), "--hidden".into()]);
+        for option in [
+            format!("-kernel net_ticktime {ticktime}"),
+            epmd.join(" "),
+            format!("{name_flag} {id}"),
+            "+P 65536 +Q 65536 +S 2".into(),
+        ] {
+            args.extend(["--erl".into(), option.into()]);
+        }
+        args.extend(["--boot".into(), boot.into()]);
+        elixir_program(release, "iex")?
+    } else {
+        args.extend([name_flag.into(), id.into()]);
+        args.extend(["-remsh".into(), contact.name.as_str().into()]);
+        args.extend(["-boot".into(), boot.into()]);
+        args.extend([
+            "-boot_var".into(),
+            "ERTS_LIB_DIR".into(),
+            lib.clone().into(),
+        ]);
+        args.extend(["-boot_var".into(), "RELEASE_LIB".into(), lib.into()]);
+        args.extend(["-setcookie".into(), cookie.into(), "-hidden".into()]);
+        args.extend(["-kernel", "net_ticktime", ticktime].map(OsString::from));
+        args.extend(["+P", "65536", "+Q", "65536", "+S", "2"].map(OsString::from));
+        args.extend(epmd.into_iter().map(OsString::from));
+        release.bindir().join("erl")
+    };
+    Ok(ExecSpec {
+        program,
+        args,
+        env,
+        cwd: release.install.base.path().to_path_buf(),
+    })
+}
+
+/// The console's terminal of a daemon.
+///
+/// # Errors
+/// When the node was not started as a daemon by this user.
+pub fn plan_attach(
+    release: &Release,
+    env: &Environment,
+    contact: &Contact,
+    user: &str,
+) -> Result<ExecSpec, Error> {
+    let dir = match env.get_os("PIPE_DIR") {
+        Some(dir) => PathBuf::from(dir),
+        None => {
+            let data_dir = contact
+                .process
+                .as_ref()
+                .and_then(|node| node.data_dir.clone());
+            let data_dir = data_dir.unwrap_or_else(|| data_dir_hint(release, env));
+            pipe_dir(&data_dir, user, &contact.name)
+        }
+    };
+    if !dir.is_dir() {
+        return Err(Error::NoConsole {
+            name: contact.name.clone(),
+            dir,
+        });
+    }
+    let mut pipes = OsString::from(dir);
+    pipes.push("/");
+    Ok(ExecSpec {
+        program: release.bindir().join("to_erl"),
+        args: vec![pipes],
+        env: release.child_environment(env),
+        cwd: release.install.base.path().to_path_buf(),
+    })
+}
+
+/// An escript of the release, or one named by an absolute path.
+///
+/// # Errors
+/// When no path is given.
+pub fn plan_escript(
+    release: &Release,
+    env: &Environment,
+    words: &[OsString],
+) -> Result<ExecSpec, Error> {
+    let Some((path, rest)) = words.split_first() else {
+        return Err(Error::Usage("Usage: emqx escript PATH [ARGS...]".into()));
+    };
+    let mut args = vec![OsString::from(release.tree().path().join(Path::new(path)))];
+    args.extend(rest.iter().cloned());
+    Ok(ExecSpec {
+        program: release.bindir().join("escript"),
+        args,
+        env: release.child_environment(env),
+        cwd: release.install.base.path().to_path_buf(),
+    })
+}
+
+/// An Elixir expression, evaluated by a short-lived Elixir VM of the release.
+///
+/// # Errors
+/// When the release has no Elixir.
+pub fn plan_eval_ex(
+    release: &Release,
+    env: &Environment,
+    contact: &Contact,
+    words: &[OsString],
+    unique: u32,
+) -> Result<ExecSpec, Error> {
+    let program = elixir_program(release, "elixir")?;
+    let rel_dir = release.rel_dir();
+    let mut args: Vec<OsString> = vec!["--hidden".into()];
+    args.extend([
+        "--name".into(),
+        format!("remsh{unique}-{}", contact.name).into(),
+    ]);
+    args.extend(["--cookie".into(), contact.target.cookie.expose().into()]);
+    args.extend(["--boot".into(), rel_dir.join("start_clean").into()]);
+    args.extend([
+        "--boot-var".into(),
+        "RELEASE_LIB".into(),
+        release.tree().lib().into(),
+    ]);
+    args.extend(["--vm-args".into(), rel_dir.join("remote.vm.args").into()]);
+    for option in [epmd_args(env).join(" "), "+P 65536 +Q 65536 +S 2".into()] {
+        args.extend(["--erl".into(), option.into()]);
+    }
+    args.extend(["--rpc-eval".into(), contact.name.as_str().into()]);
+    args.extend(words.iter().cloned());
+    Ok(ExecSpec {
+        program,
+        args,
+        env: release.child_environment(env),
+        cwd: release.install.base.path().to_path_buf(),
+    })
+}
+
+/// Whether the caller asks for an Elixir shell.
+///
+/// # Errors
+/// Any other word.
+pub fn wants_iex(env: &Environment, command: Command, words: &[OsString]) -> Result<bool, Error> {
+    match words {
+        [] => Ok(env.get("EMQX_CONSOLE_FLAVOR") == Some("iex")),
+        [word] if word == "--iex" => Ok(true),
+        [..] => Err(Error::Usage(format!(
+            "Usage: emqx {} [--iex]",
+            command.explanation().names[0]
+        ))),
+    }
+}
+
+/// A program that only releases with Elixir have.
+///
+/// # Errors
+/// When it is not there.
+pub fn elixir_program(release: &Release, what: &'static str) -> Result<PathBuf, Error> {
+    let path = release.rel_dir().join(what);
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err(Error::NoElixir { what, path })
+    }
+}

@@ -1,0 +1,116 @@
+//! What a node that is not in the process table would be called. Only for commands that find no
+//! running VM: the last generated VM arguments tell, then plain lines of `emqx.conf`. No VM is
+//! started for this and hocon is not re-implemented: what is not a plain line is not seen.
+
+use std::collections::BTreeMap;
+
+/// What the files tell of a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hint {
+    /// The node's name.
+    pub name: Option<String>,
+    /// Its cookie.
+    pub cookie: Option<String>,
+}
+
+/// Reads generated VM arguments.
+pub fn hint_of_vm_args(text: &str) -> Hint {
+    let value = |options: &[&str]| {
+        text.lines()
+            .filter_map(|line| line.trim().split_once(char::is_whitespace))
+            .filter(|(option, _)| options.contains(option))
+            .map(|(_, value)| value.trim().trim_matches('\'').to_owned())
+            .next_back()
+    };
+    Hint {
+        name: value(&["-name", "-sname"]),
+        cookie: value(&["-setcookie"]),
+    }
+}
+
+/// Reads the plain `path = value` lines of a hocon file, blocks included.
+pub fn plain_values(text: &str) -> BTreeMap<String, String> {
+    let mut values = BTreeMap::new();
+    let mut path: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if line.starts_with("//") {
+            continue;
+        }
+        if let Some(key) = line.strip_suffix('{') {
+            path.push(key.trim().trim_end_matches(['=', ':']).trim().to_owned());
+        } else if line == "}" {
+            path.pop();
+        } else if let Some((key, value)) = line.split_once(['=', ':']) {
+            let mut full = path.clone();
+            full.push(key.trim().to_owned());
+            let value = value.trim().trim_end_matches(',').trim_matches('"');
+            values.insert(full.join("."), value.to_owned());
+        }
+    }
+    values
+}
+
+/// The newest of the generated `vm.<time>.args`: their names sort by time.
+pub fn newest_vm_args(names: impl IntoIterator<Item = String>) -> Option<String> {
+    names
+        .into_iter()
+        .filter(|name| name.starts_with("vm.") && name.ends_with(".args") && name.len() > 8)
+        .max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_arguments_name_the_node() {
+        let check = |text: &str, name: Option<&str>, cookie: Option<&str>| {
+            let hint = hint_of_vm_args(text);
+            assert_eq!(
+                (hint.name.as_deref(), hint.cookie.as_deref()),
+                (name, cookie),
+                "{text}"
+            );
+        };
+        check(
+            "-setcookie 'a-b'\n-name emqx@127.0.0.1\n",
+            Some("emqx@127.0.0.1"),
+            Some("a-b"),
+        );
+        check("-sname emqx", Some("emqx"), None);
+        check("# -name x\n+P 100", None, None);
+    }
+
+    #[test]
+    fn plain_lines_are_read_in_blocks_and_with_dotted_names() {
+        let check = |text: &str, key: &str, expected: Option<&str>| {
+            assert_eq!(
+                plain_values(text).get(key).map(String::as_str),
+                expected,
+                "{text}"
+            );
+        };
+        check("node.name = \"emqx@h\"", "node.name", Some("emqx@h"));
+        check(
+            "node {\n  name = \"emqx@h\" # x\n}\nb = 1",
+            "node.name",
+            Some("emqx@h"),
+        );
+        check("node {\n  data_dir: data\n}\nb = 1", "b", Some("1"));
+        check("// node.name = x", "node.name", None);
+    }
+
+    #[test]
+    fn the_newest_generated_file_counts() {
+        let names = [
+            "vm.2026.01.02.03.04.05.args",
+            "vm.2026.01.03.03.04.05.args",
+            "vm.args",
+        ];
+        assert_eq!(
+            newest_vm_args(names.map(String::from)).as_deref(),
+            Some("vm.2026.01.03.03.04.05.args")
+        );
+    }
+}

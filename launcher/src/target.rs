@@ -1,0 +1,240 @@
+//! Which node a command talks to, and how it is reached.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use shims::cookie::Cookie;
+use shims::dist::{Connection, DistError, Port, Target};
+use shims::node_name::NodeName;
+
+use crate::boot::config::absolute_dir;
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::host::{process_table, read_optional};
+use crate::release::Release;
+use crate::running::{RunningNode, running_nodes};
+use crate::stopped::{hint_of_vm_args, newest_vm_args, plain_values};
+
+/// The port from which EMQX counts up where there is no epmd.
+pub const DIST_BASE_PORT: u16 = 4370;
+
+/// How long a node may take to answer a connection: a healthy one takes milliseconds, one under
+/// heavy load may take seconds.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A node and the way to it.
+#[derive(Debug, Clone)]
+pub struct Contact {
+    /// The node's name as its operator writes it.
+    pub name: String,
+    /// The way to it.
+    pub target: Target,
+    /// Its process, where the process table shows it.
+    pub process: Option<RunningNode>,
+}
+
+impl Contact {
+    /// Finds the node that a runtime command is meant for: the one that runs, or the one that
+    /// would, judging by its files.
+    ///
+    /// # Errors
+    /// Several nodes and no name; a name that does not run; a cookie that is not the node's.
+    pub fn find(release: &Release, env: &Environment) -> Result<Contact, Error> {
+        let wanted = env.get("EMQX_NODE__NAME");
+        let mut nodes = running_nodes(&process_table(), release.install.base.path());
+        if let Some(name) = wanted {
+            nodes.retain(|node| node.name == name);
+        }
+        match (nodes.len(), wanted) {
+            (0, Some(name)) => Err(Error::NamedNodeNotRunning {
+                name: name.to_owned(),
+            }),
+            (0, None) => Contact::of_stopped(release, env),
+            (1, _) => Contact::of_running(nodes.remove(0), release, env),
+            (_, _) => Err(Error::SeveralNodes {
+                root: release.install.base.path().to_path_buf(),
+                names: nodes
+                    .iter()
+                    .map(|node| node.name.as_str())
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            }),
+        }
+    }
+
+    fn of_running(
+        process: RunningNode,
+        release: &Release,
+        env: &Environment,
+    ) -> Result<Contact, Error> {
+        let given = env
+            .get("EMQX_NODE__COOKIE")
+            .filter(|cookie| !cookie.starts_with("file://"));
+        if let (Some(given), Some(used)) = (given, &process.cookie)
+            && given != used
+        {
+            return Err(Error::CookieDiffers { name: process.name });
+        }
+        let cookie = process
+            .cookie
+            .clone()
+            .or_else(|| given.map(str::to_owned))
+            .unwrap_or_else(|| release.default_cookie.clone());
+        let way = Way {
+            proto_dist: &process.proto_dist,
+            uses_epmd: process.uses_epmd,
+            base_port: process.dist_base_port.unwrap_or(DIST_BASE_PORT),
+        };
+        let target = way.target(&process.name, &cookie)?;
+        Ok(Contact {
+            name: process.name.clone(),
+            target,
+            process: Some(process),
+        })
+    }
+
+    fn of_stopped(release: &Release, env: &Environment) -> Result<Contact, Error> {
+        let conf = read_optional(&release.etc_dir.join("emqx.conf"))?.unwrap_or_default();
+        let conf = plain_values(&String::from_utf8_lossy(&conf));
+        let generated = newest_generated(&configs_dir(release, env)).unwrap_or_default();
+        let hint = hint_of_vm_args(&generated);
+        let name = hint
+            .name
+            .or_else(|| conf.get("node.name").cloned())
+            .unwrap_or_else(|| "emqx@127.0.0.1".to_owned());
+        let cookie = env
+            .get("EMQX_NODE__COOKIE")
+            .map(str::to_owned)
+            .or(hint.cookie)
+            .or_else(|| conf.get("node.cookie").cloned())
+            .unwrap_or_else(|| release.default_cookie.clone());
+        let way = Way {
+            proto_dist: conf
+                .get("cluster.proto_dist")
+                .map_or("inet_tcp", String::as_str),
+            uses_epmd: epmd_is_used(env),
+            base_port: DIST_BASE_PORT,
+        };
+        let target = way.target(&name, &cookie)?;
+        Ok(Contact {
+            name,
+            target,
+            process: None,
+        })
+    }
+
+    /// Connects, or says that the node does not answer and why.
+    ///
+    /// # Errors
+    /// The node does not answer, or not to this cookie.
+    pub fn connect(&self) -> Result<Connection, Error> {
+        Connection::connect(&self.target, CONNECT_TIMEOUT)
+            .map_err(|error| self.not_responding(&error))
+    }
+
+    /// The error for a connection that failed.
+    pub fn not_responding(&self, error: &DistError) -> Error {
+        let reason = match &self.process {
+            Some(process) => format!("{error} (its process is {})", process.pid),
+            None => format!("no process of this installation is running; {error}"),
+        };
+        Error::NotResponding {
+            name: self.name.clone(),
+            reason,
+        }
+    }
+}
+
+/// How a node's name becomes an address.
+#[derive(Debug, Clone, Copy)]
+pub struct Way<'a> {
+    /// The distribution's transport.
+    pub proto_dist: &'a str,
+    /// True where epmd knows the port.
+    pub uses_epmd: bool,
+    /// The port from which names count up.
+    pub base_port: u16,
+}
+
+impl Way<'_> {
+    /// The target of that name.
+    ///
+    /// # Errors
+    /// A name that is none; a transport that needs TLS.
+    pub fn target(&self, name: &str, cookie: &str) -> Result<Target, Error> {
+        let name = NodeName::parse(name).map_err(|_| Error::NodeName {
+            name: name.to_owned(),
+        })?;
+        if self.proto_dist.ends_with("_tls") {
+            return Err(Error::TlsDistribution {
+                name: name.to_string(),
+            });
+        }
+        let host = match name.host() {
+            Some(host) => host.to_owned(),
+            None => own_host_name(),
+        };
+        let port = if self.uses_epmd {
+            Port::Epmd {
+                host: host.clone(),
+                port: 4369,
+            }
+        } else {
+            Port::Fixed(name.dist_port(self.base_port))
+        };
+        Ok(Target {
+            cookie: Cookie::new(cookie.to_owned()),
+            ipv6: self.proto_dist.starts_with("inet6"),
+            name,
+            host,
+            port,
+        })
+    }
+}
+
+/// The machine's name without its domain, as short node names have it.
+fn own_host_name() -> String {
+    let name = nix::unistd::gethostname().unwrap_or_else(|_| "localhost".into());
+    let name = name.to_string_lossy();
+    name.split('.').next().unwrap_or("localhost").to_owned()
+}
+
+/// How nodes find each other; `EPMD_ARGS` replaces EMQX's own way.
+pub fn epmd_args(env: &Environment) -> Vec<String> {
+    env.get("EPMD_ARGS")
+        .unwrap_or("-start_epmd false -epmd_module ekka_epmd -proto_dist ekka")
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect()
+}
+
+/// True where the distribution's arguments leave epmd in charge.
+pub fn epmd_is_used(env: &Environment) -> bool {
+    !epmd_args(env).iter().any(|arg| arg == "-epmd_module")
+}
+
+/// Where generated configurations are, judging by the environment and plain lines of emqx.conf.
+fn configs_dir(release: &Release, env: &Environment) -> PathBuf {
+    data_dir_hint(release, env).join("configs")
+}
+
+/// The data directory without asking hocon: for commands that find no running node.
+pub fn data_dir_hint(release: &Release, env: &Environment) -> PathBuf {
+    let conf = read_optional(&release.etc_dir.join("emqx.conf"))
+        .ok()
+        .flatten()
+        .unwrap_or_default();
+    let conf = plain_values(&String::from_utf8_lossy(&conf));
+    let dir = env
+        .get("EMQX_NODE__DATA_DIR")
+        .or_else(|| conf.get("node.data_dir").map(String::as_str))
+        .unwrap_or("data");
+    absolute_dir(dir, release.install.base.path())
+}
+
+fn newest_generated(configs: &Path) -> Option<String> {
+    let names = fs_err::read_dir(configs).ok()?.filter_map(Result::ok);
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+    let newest = newest_vm_args(names)?;
+    fs_err::read_to_string(configs.join(newest)).ok()
+}
