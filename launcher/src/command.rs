@@ -262,39 +262,39 @@ pub fn usage(program: &str) -> String {
             ],
         ),
     ];
-    let mut text = format!("Usage: {program} COMMAND [help]\n");
+    let mut lines = vec![format!("Usage: {program} COMMAND [help]")];
     for (title, commands) in groups {
-        text.push_str(&format!("\n{title}\n"));
+        lines.extend([String::new(), title.to_owned()]);
         for command in commands {
             let explanation = command.explanation();
             let call = format!("{} {}", explanation.names[0], explanation.arguments);
-            text.push_str(&format!(
-                "  {:<34} {}\n",
+            lines.push(format!(
+                "  {:<34} {}",
                 call.trim_end(),
                 explanation.about[0]
             ));
         }
     }
-    text.push_str(&format!(
-        "\n`{program} COMMAND help` tells more about a command.\n"
-    ));
-    text
+    lines.extend([
+        String::new(),
+        format!("`{program} COMMAND help` tells more about a command."),
+    ]);
+    lines.join("\n")
 }
 
 /// The usage of one command.
 pub fn command_usage(program: &str, command: Command) -> String {
     let explanation = command.explanation();
-    let mut text = String::new();
-    for name in explanation.names {
-        let call = format!("Usage: {program} {name} {}", explanation.arguments);
-        text.push_str(call.trim_end());
-        text.push('\n');
-    }
-    for line in explanation.about {
-        text.push_str(line);
-        text.push('\n');
-    }
-    text
+    let calls = explanation
+        .names
+        .iter()
+        .map(|name| format!("Usage: {program} {name} {}", explanation.arguments));
+    let about = explanation.about.iter().map(|line| (*line).to_owned());
+    calls
+        .chain(about)
+        .map(|line| line.trim_end().to_owned())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[cfg(test)]

@@ -115,7 +115,7 @@ pub enum Error {
     Rpc { name: String, reason: String },
 
     #[error("RPC to {name} error: {reason}")]
-    RpcError { name: String, reason: String },
+    Answer { name: String, reason: String },
 
     #[error("{0}")]
     Syntax(String),
@@ -170,7 +170,7 @@ impl Error {
             | Error::StopFailed { .. }
             | Error::StopTimeout { .. }
             | Error::Rpc { .. }
-            | Error::RpcError { .. }
+            | Error::Answer { .. }
             | Error::Syntax(_)
             | Error::Usage(_)
             | Error::NoElixir { .. }
@@ -263,7 +263,7 @@ impl Error {
             | Error::NamedNodeNotRunning { .. }
             | Error::StopFailed { .. }
             | Error::Rpc { .. }
-            | Error::RpcError { .. }
+            | Error::Answer { .. }
             | Error::Syntax(_)
             | Error::Usage(_)
             | Error::NoElixir { .. }

@@ -3,10 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io::IsTerminal;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::{Uid, User, geteuid, getpid};
@@ -136,18 +134,6 @@ pub fn open_files_limit() -> Option<u64> {
 /// Local time as hocon names its generated files: `%Y.%m.%d.%H.%M.%S`.
 pub fn local_time_stamp() -> String {
     jiff::Zoned::now().strftime("%Y.%m.%d.%H.%M.%S").to_string()
-}
-
-/// Seconds since the epoch.
-pub fn epoch_seconds() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
-}
-
-/// True where standard output is a terminal.
-pub fn stdout_is_terminal() -> bool {
-    std::io::stdout().is_terminal()
 }
 
 /// The file name that the program was called by.

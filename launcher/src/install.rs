@@ -17,8 +17,6 @@ const MAX_NESTING: usize = 16;
 /// The installation that this executable belongs to.
 #[derive(Debug, Clone)]
 pub struct Install {
-    /// The directory two levels above the executable.
-    pub root: PathBuf,
     /// Where etc, data, log and plugins live, and `relup/` with the marker.
     pub base: BaseRoot,
     /// The release tree to boot.
@@ -78,10 +76,9 @@ impl Install {
             match Marker::parse(read_optional(&marker)?.as_deref()) {
                 Marker::Absent => {
                     return Ok(Install {
-                        root,
                         base,
                         tree,
-                        hot,
+                        hot: named,
                     });
                 }
                 Marker::Damaged(reason) => return Err(Error::Marker { marker, reason }),

@@ -1,32 +1,32 @@
 //! The launcher of EMQX: boots the release tree that is in force, talks to the running node, and
 //! carries the hot-upgrade commands.
 //!
-//! Data goes one way: [`host`] is read once, [`invocation`] says what is asked for, [`install`] and
-//! [`release`] say what is there, planners make values ([`exec::ExecSpec`], [`target::Contact`]),
+//! Data goes one way: `host` is read once, `invocation` says what is asked for, `install` and
+//! `release` say what is there, planners make values (`ExecSpec`, `Contact`),
 //! and only then something happens.
 
-pub mod boot;
-pub mod command;
-pub mod environment;
-pub mod error;
-pub mod exec;
-pub mod host;
-pub mod install;
-pub mod invocation;
-pub mod message;
-pub mod pipe;
-pub mod release;
-pub mod relup_node;
-pub mod run;
-pub mod running;
-pub mod runtime;
-pub mod shell;
-pub mod stop;
-pub mod stopped;
-pub mod syslog;
-pub mod target;
-pub mod trace;
-pub mod user;
+mod boot;
+mod command;
+mod environment;
+mod error;
+mod exec;
+mod host;
+mod install;
+mod invocation;
+mod message;
+mod pipe;
+mod release;
+mod relup_node;
+mod run;
+mod running;
+mod runtime;
+mod shell;
+mod stop;
+mod stopped;
+mod syslog;
+mod target;
+mod trace;
+mod user;
 
 use crate::error::Error;
 use crate::host::Host;
@@ -41,7 +41,9 @@ pub fn main() -> u8 {
         Ok(code) => code,
         Err(error) => {
             message::error(&error.to_string());
-            error.hints().iter().for_each(|hint| message::hint(hint));
+            for hint in error.hints() {
+                message::hint(&hint);
+            }
             error.exit_code()
         }
     }

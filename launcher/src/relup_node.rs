@@ -84,7 +84,7 @@ impl<'a> RelupNode<'a> {
         match self
             .connection()?
             .call(module, function, args, options)
-            .map_err(lost)?
+            .map_err(|error| lost(&error))?
         {
             CallOutcome::Return(value) => Ok(value),
             CallOutcome::NodeDown => Err(NodeError::Lost("the node went away".into())),
@@ -137,7 +137,8 @@ impl Node for RelupNode<'_> {
     fn facts(&mut self) -> Result<NodeFacts, NodeError> {
         let release = self.ask("erlang", "system_info", vec![term::atom("otp_release")])?;
         let mnesia_hook = self.ask("code", "which", vec![term::atom("mnesia_hook")])?;
-        let os_pid = node::os_pid(self.connection()?, ANSWER_TIMEOUT).map_err(lost)?;
+        let os_pid =
+            node::os_pid(self.connection()?, ANSWER_TIMEOUT).map_err(|error| lost(&error))?;
         Ok(NodeFacts {
             running_vsn: self.ask_text("emqx_release", "version")?,
             root_dir: PathBuf::from(self.ask_text("code", "root_dir")?),
@@ -243,13 +244,13 @@ fn summary_of_line(line: &str) -> Option<Result<HopSummary, String>> {
     }
 }
 
-fn lost(error: DistError) -> NodeError {
+fn lost(error: &DistError) -> NodeError {
     NodeError::Lost(error.to_string())
 }
 
 fn agent_error(error: AgentError) -> NodeError {
     match error {
-        AgentError::Dist(error) => lost(error),
+        AgentError::Dist(error) => lost(&error),
         AgentError::Lost { .. } => NodeError::Lost(error.to_string()),
         AgentError::Load(_) | AgentError::Locked(_) | AgentError::Answer(_) => {
             NodeError::Rpc(error.to_string())

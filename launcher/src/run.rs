@@ -33,15 +33,15 @@ pub fn run(host: Host) -> Result<u8, Error> {
         host.args.get(1..).unwrap_or_default(),
     ) {
         Invocation::Usage { asked } => {
-            message::answer(usage(program).trim_end());
+            message::answer(&usage(program));
             Ok(u8::from(!asked))
         }
         Invocation::CommandHelp(command) => {
-            message::answer(command_usage(program, command).trim_end());
+            message::answer(&command_usage(program, command));
             Ok(0)
         }
         Invocation::Unknown(name) => {
-            message::answer(usage(program).trim_end());
+            message::answer(&usage(program));
             message::error(&format!("'{name}' is no command"));
             Ok(1)
         }
@@ -110,11 +110,10 @@ fn observe_for_talk(host: &Host, command: Command) -> Result<Release, Error> {
             if command != Command::Relup {
                 message::warning_aside(&format!("{}: {reason}", marker.display()));
             }
-            let (root, base) = Install::observe_base(host)?;
+            let (_, base) = Install::observe_base(host)?;
             Release::observe(
                 host,
                 Install {
-                    root,
                     tree: base.tree(),
                     base,
                     hot: None,

@@ -107,7 +107,7 @@ fn finish(contact: &Contact, command: Command, outcome: CommandOutcome) -> Resul
                 message::answer(text.trim_end_matches('\n'));
                 return Ok(0);
             }
-            Err(Error::RpcError {
+            Err(Error::Answer {
                 name,
                 reason: format!("unexpected result {text}"),
             })
@@ -116,7 +116,7 @@ fn finish(contact: &Contact, command: Command, outcome: CommandOutcome) -> Resul
         CommandOutcome::Error(reason) if command == Command::Ctl && reason == "cmd_not_found" => {
             Ok(1)
         }
-        CommandOutcome::Error(reason) => Err(Error::RpcError { name, reason }),
+        CommandOutcome::Error(reason) => Err(Error::Answer { name, reason }),
         CommandOutcome::BadRpc(reason) => Err(Error::Rpc { name, reason }),
         CommandOutcome::Syntax(error) => Err(Error::Syntax(format!("syntax error at {error}"))),
         CommandOutcome::NodeDown => Err(Error::Rpc {

@@ -55,8 +55,13 @@ pub fn plain_values(text: &str) -> BTreeMap<String, String> {
 pub fn newest_vm_args(names: impl IntoIterator<Item = String>) -> Option<String> {
     names
         .into_iter()
-        .filter(|name| name.starts_with("vm.") && name.ends_with(".args") && name.len() > 8)
+        .filter(|name| name.len() > "vm..args".len() && is_generated(name))
         .max()
+}
+
+fn is_generated(name: &str) -> bool {
+    name.strip_prefix("vm.")
+        .is_some_and(|rest| rest.strip_suffix(".args").is_some())
 }
 
 #[cfg(test)]

@@ -215,7 +215,9 @@ pub fn warn(release: &Release, boot: &Boot) -> Result<(), Error> {
         &release.etc_dir,
         profile,
     )?;
-    warnings.iter().for_each(|line| message::warning(line));
+    for line in &warnings {
+        message::warning(line);
+    }
     Ok(())
 }
 
