@@ -50,7 +50,9 @@ impl Talk {
         options
             .set_keep_alive(Duration::from_secs(30))
             .set_clean_session(true);
-        let (client, events) = AsyncClient::new(options, QUEUE);
+        let (client, mut events) = AsyncClient::new(options, QUEUE);
+        // The kernel would hold back small packets for up to 40 ms, which is no gap of the broker.
+        events.network_options.set_tcp_nodelay(true);
         let (queued, sent) = mpsc::unbounded_channel();
         let mut leaving = self.stage.clone();
         tokio::select! {

@@ -109,8 +109,7 @@ impl Swarm {
         }
     }
 
-    /// Figures of a phase so far. Messages on their way count as lost or unacknowledged, so
-    /// [`Swarm::settle`] comes first.
+    /// Figures of a phase, up to the last [`Swarm::settle`].
     #[must_use]
     pub fn figures(&self, phase: &str) -> Figures {
         self.ledger.figures(phase)
