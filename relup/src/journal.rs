@@ -88,7 +88,7 @@ pub enum By {
 
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "RawResult", into = "RawResult")]
+#[serde(from = "RawResult", into = "RawResult")]
 pub enum AttemptResult {
     /// It did what was asked.
     Success,
@@ -256,17 +256,20 @@ enum RawResult {
     },
 }
 
-impl TryFrom<RawResult> for AttemptResult {
-    type Error = String;
-
-    fn try_from(raw: RawResult) -> Result<Self, String> {
+/// A word of a later version is kept as the name of an error: it is not the success known here,
+/// and dropping the record would leave its attempt in progress for ever.
+impl From<RawResult> for AttemptResult {
+    fn from(raw: RawResult) -> Self {
         match raw {
-            RawResult::Word(word) if word == "success" => Ok(Self::Success),
-            RawResult::Word(word) => Err(format!("unknown result {word:?}")),
-            RawResult::Error { error, detail } => Ok(Self::Error {
+            RawResult::Word(word) if word == "success" => Self::Success,
+            RawResult::Word(name) => Self::Error {
+                name,
+                detail: String::new(),
+            },
+            RawResult::Error { error, detail } => Self::Error {
                 name: error,
                 detail,
-            }),
+            },
         }
     }
 }
@@ -282,3 +285,6 @@ impl From<AttemptResult> for RawResult {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

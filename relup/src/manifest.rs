@@ -293,3 +293,6 @@ fn from_octal_digits(digits: u32) -> Result<u32, String> {
         _ => Err(format!("{digits} is no file mode in octal digits")),
     }
 }
+
+#[cfg(test)]
+mod tests;
