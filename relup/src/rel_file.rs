@@ -1,7 +1,7 @@
 //! `releases/<vsn>/<name>.rel`: which applications, in which versions, make up a release.
 //!
-//! Names and versions from here become paths (`lib/<app>-<vsn>`, `erts-<vsn>`), so every one of
-//! them must be a plain path component; a file with another one is refused as a whole. Data: the
+//! Applications and versions from here become paths (`lib/<app>-<vsn>`, `erts-<vsn>`), so every one
+//! of them must be a plain path component; a file with another one is refused as a whole. Data: the
 //! file's text. (Relup contract, section 2; the format is OTP's `rel(4)`.)
 
 use crate::layout::is_component;
@@ -10,7 +10,7 @@ use crate::term::{Term, TermError, parse_terms};
 /// A release as its `.rel` file describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelFile {
-    /// The release's name, `emqx`.
+    /// The release's name, `emqx`; for people only, OTP's own is `Erlang/OTP`.
     pub name: String,
     /// Its version; not yet checked to be a [`crate::vsn::ReleaseVsn`].
     pub vsn: String,
@@ -68,7 +68,7 @@ impl RelFile {
         }
         let component = |term: &Term| safe(term.to_text().ok_or_else(shape)?);
         Ok(RelFile {
-            name: component(name)?,
+            name: name.to_text().ok_or_else(shape)?,
             vsn: component(vsn)?,
             erts: component(erts)?,
             apps: apps.iter().map(parse_app).collect::<Result<_, _>>()?,
@@ -145,6 +145,10 @@ mod tests {
             Ok("emqx 5.10.5 on 14.2.5: kernel-9.2 emqx-5.10.5 snmp-1 mnesia-4.21"),
         );
         check("{release,{\"e\",\"1\"},{erts,\"2\"},[]}.", Ok("e 1 on 2: "));
+        check(
+            "{release,{\"Erlang/OTP\",\"25\"},{erts,\"13.1\"},[]}.",
+            Ok("Erlang/OTP 25 on 13.1: "),
+        );
     }
 
     #[test]
