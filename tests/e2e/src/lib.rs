@@ -13,9 +13,12 @@ pub mod journal;
 pub mod node;
 pub mod ports;
 pub mod process;
+pub mod refusal;
 pub mod sample;
 pub mod swarm;
 pub mod tarball;
 pub mod tree;
+pub mod witness;
+pub mod workshop;
 
 pub use error::{Error, Result};

@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::install::Install;
+use std::collections::BTreeMap;
 
 /// Everything about a VM that a refused command must leave as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,9 +53,16 @@ pub fn data_dir(install: &Install) -> Result<String> {
     eval_text(install, "emqx:data_dir()")
 }
 
-/// State of the sample's worker whose shape changes from version to version.
-pub fn worker_state(install: &Install) -> Result<String> {
-    eval(install, "sys:get_state(emqx_worker)")
+/// What `emqx ctl state` of the sample tells: everything that an upgrade touches, by key.
+pub fn state(install: &Install) -> Result<BTreeMap<String, String>> {
+    let finished = install.emqx(&["ctl", "state"])?.success()?;
+    let lines = finished
+        .stdout
+        .lines()
+        .filter_map(|line| line.split_once(": "));
+    Ok(lines
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect())
 }
 
 /// Process id of the VM, as the VM itself sees it.

@@ -12,6 +12,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long clients talk before and after each hop.
 const QUIET_TIME: Duration = Duration::from_secs(3);
 
+/// What of `emqx ctl state` the demo shows.
+const SHOWN: [&str; 5] = [
+    "emqx_connection.layouts",
+    "emqx_stats.",
+    "app.",
+    "emqx_dashboard.",
+    "note.",
+];
+
 /// Plays the scenario; the installation is gone when it returns, whatever happened.
 pub fn run(subject: &Subject, narrator: &mut Narrator) -> Result<Outcome> {
     let mut outcome = Outcome::default();
@@ -91,10 +100,7 @@ fn hop(
     narrator.stage(&title, |say| {
         let pid = node::os_pid(install)?;
         if subject.is_sample {
-            say.say(&format!(
-                "a worker's state before: {}",
-                node::worker_state(install)?
-            ));
+            show_state(install, say, "before")?;
         }
         swarm.begin(&title);
         let tarball = target.tarball.to_string_lossy();
@@ -105,10 +111,7 @@ fn hop(
         let same = node::os_pid(install)?;
         say.check(same == pid, &format!("the VM is still process {pid}"));
         if subject.is_sample {
-            say.say(&format!(
-                "the same worker's state now: {}",
-                node::worker_state(install)?
-            ));
+            show_state(install, say, "after")?;
         }
         let marker = fs_err::read_to_string(install.path("relup/current"))?;
         let root = install.root().display();
@@ -141,6 +144,16 @@ fn hop(
         say.check(figures.unharmed(), &figures.to_string());
         Ok(figures)
     })
+}
+
+/// The versions and layouts of what the hops of the sample change.
+fn show_state(install: &Install, say: &Narrator, when: &str) -> Result<()> {
+    for (key, value) in node::state(install)? {
+        if SHOWN.iter().any(|shown| key.starts_with(shown)) {
+            say.row(&format!("  {when}: {key}"), &value);
+        }
+    }
+    Ok(())
 }
 
 fn restart_into(install: &Install, narrator: &mut Narrator, vsn: &str) -> Result<()> {
