@@ -6,4 +6,4 @@
 
 -spec begin_hop(string(), string()) -> ok.
 begin_hop(FromVsn, TargetVsn) ->
-    emqx_db:note(hop_instruction, FromVsn ++ " -> " ++ TargetVsn).
+    emqx_db:note('hop_instruction.5.10.5', FromVsn ++ " -> " ++ TargetVsn).

@@ -16,33 +16,24 @@
 -define(SUBSCRIPTION, emqx_subscription).
 %% {Subscriber, Filter}
 -define(SUBSCRIBER, emqx_subscriber).
-%% {Filter, Words, Subscribers}: wildcard filters only, split once
--define(WILDCARD, emqx_wildcard).
 
 -spec create_tables() -> ok.
 create_tables() ->
     Options = [public, named_table, {read_concurrency, true}, {write_concurrency, true}],
     ?SUBSCRIPTION = ets:new(?SUBSCRIPTION, [duplicate_bag | Options]),
     ?SUBSCRIBER = ets:new(?SUBSCRIBER, [bag | Options]),
-    ?WILDCARD = ets:new(?WILDCARD, [set | Options]),
-    ok.
+    emqx_trie:create_table().
 
 %% Subscribing again to the same filter replaces the QoS.
 -spec subscribe(pid(), emqx_topic:filter(), 0..1) -> ok.
 subscribe(Pid, Filter, QoS) ->
-    case ets:match_delete(?SUBSCRIPTION, {Filter, Pid, '_'}) of
-        true -> ok
-    end,
+    true = ets:match_delete(?SUBSCRIPTION, {Filter, Pid, '_'}),
     true = ets:insert(?SUBSCRIPTION, {Filter, Pid, QoS}),
     IsNew = not lists:member({Pid, Filter}, ets:lookup(?SUBSCRIBER, Pid)),
     true = ets:insert(?SUBSCRIBER, {Pid, Filter}),
     case IsNew andalso emqx_topic:is_wildcard(Filter) of
-        true ->
-            Default = {Filter, emqx_topic:words(Filter), 0},
-            _ = ets:update_counter(?WILDCARD, Filter, {3, 1}, Default),
-            ok;
-        false ->
-            ok
+        true -> emqx_trie:insert(Filter);
+        false -> ok
     end.
 
 -spec unsubscribe(pid(), emqx_topic:filter()) -> ok.
@@ -51,7 +42,10 @@ unsubscribe(Pid, Filter) ->
         true ->
             true = ets:delete_object(?SUBSCRIBER, {Pid, Filter}),
             true = ets:match_delete(?SUBSCRIPTION, {Filter, Pid, '_'}),
-            forget_wildcard(Filter);
+            case emqx_topic:is_wildcard(Filter) of
+                true -> emqx_trie:delete(Filter);
+                false -> ok
+            end;
         false ->
             ok
     end.
@@ -92,23 +86,4 @@ publish(#{topic := Topic, qos := QoS, retain := Retain} = Message) ->
 
 wildcards(Topic) ->
     Words = emqx_topic:words(Topic),
-    ets:foldl(
-        fun({Filter, FilterWords, _}, Acc) ->
-            case emqx_topic:match(Words, FilterWords) of
-                true -> [Filter | Acc];
-                false -> Acc
-            end
-        end,
-        [],
-        ?WILDCARD
-    ).
-
-forget_wildcard(Filter) ->
-    case emqx_topic:is_wildcard(Filter) of
-        true ->
-            _ = ets:update_counter(?WILDCARD, Filter, {3, -1}),
-            true = ets:match_delete(?WILDCARD, {Filter, '_', 0}),
-            ok;
-        false ->
-            ok
-    end.
+    [Filter || Filter <- emqx_trie:candidates(Words), emqx_topic:match(Words, Filter)].

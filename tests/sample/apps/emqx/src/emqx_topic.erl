@@ -24,7 +24,7 @@ is_name(Topic) ->
 is_filter(Filter) ->
     is_text(Filter) andalso are_filter_words(words(Filter)).
 
-%% Both sides may be given as words, so that a filter is split only once.
+%% Both sides may be given as words, so that a topic is split only once.
 -spec match(name() | [binary()], filter() | [binary()]) -> boolean().
 match(Name, Filter) when is_binary(Name) -> match(words(Name), Filter);
 match(Name, Filter) when is_binary(Filter) -> match(Name, words(Filter));

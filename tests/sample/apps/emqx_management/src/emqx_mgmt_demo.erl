@@ -39,8 +39,9 @@ demo(["io"]) ->
     emqx_ctl:print("opts ~0p~n", [io:getopts()]),
     emqx_ctl:print("columns ~0p~n", [io:columns()]),
     emqx_ctl:print("unknown ~0p~n", [io:request(group_leader(), no_such_request)]),
-    io:put_chars(latin1, <<"latin1 ", 16#E9, $\n>>),
-    io:requests([{put_chars, unicode, "first "}, {put_chars, unicode, "second"}, nl]);
+    ok = io:request(group_leader(), {put_chars, latin1, <<"latin1 ", 16#E9, $\n>>}),
+    Texts = [{put_chars, unicode, "first "}, {put_chars, unicode, "second\n"}],
+    io:request(group_leader(), {requests, Texts});
 demo(["sleep", Milliseconds]) ->
     timer:sleep(list_to_integer(Milliseconds));
 demo(["end", "error"]) ->

@@ -6,6 +6,9 @@
 
 -export([load/0, state/1, unload/0]).
 
+%% Gregorian seconds of 1970-01-01.
+-define(UNIX_EPOCH, 62167219200).
+
 -spec load() -> ok.
 load() ->
     emqx_ctl:register_command(state, {?MODULE, state}).
@@ -25,7 +28,7 @@ lines() ->
     Counters = [{["emqx_stats.", atom_to_list(K)], text(V)} || {K, V} <- emqx_stats:all()],
     Dashboard = [
         {["emqx_dashboard.", atom_to_list(K)], text(V)}
-     || {K, V} <- emqx_dashboard_monitor:info()
+     || {K, V} <- dashboard()
     ],
     Notes = [{["note.", text(K)], text(V)} || {K, V} <- emqx_db:notes()],
     [
@@ -41,6 +44,14 @@ lines() ->
         {"emqx_stats.migrated_from", text(StatsFrom)}
         | Counters ++ Dashboard ++ Notes
     ].
+
+%% An upgrade may be restarting it just now.
+dashboard() ->
+    try
+        emqx_dashboard_monitor:info()
+    catch
+        _:_ -> []
+    end.
 
 app_version(App) ->
     case lists:keyfind(App, 1, application:which_applications()) of
@@ -67,8 +78,8 @@ connection_layouts() ->
     ]).
 
 text({{_, _, _}, {_, _, _}} = DateTime) ->
-    Seconds = calendar:datetime_to_gregorian_seconds(DateTime) - 62167219200,
+    Seconds = calendar:datetime_to_gregorian_seconds(DateTime) - ?UNIX_EPOCH,
     calendar:system_time_to_rfc3339(Seconds, [{offset, "Z"}]);
-text(Value) when is_list(Value); is_binary(Value) -> Value;
-text(Value) ->
-    io_lib:format("~0tp", [Value]).
+text(Value) when is_list(Value) -> Value;
+text(Value) when is_atom(Value) -> atom_to_list(Value);
+text(Value) -> io_lib:format("~0tp", [Value]).

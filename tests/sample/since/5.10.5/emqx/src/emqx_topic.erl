@@ -24,7 +24,7 @@ is_name(Topic) ->
 is_filter(Filter) ->
     is_text(Filter) andalso are_filter_words(words(Filter)).
 
-%% Both sides may be given as words, so that a filter is split only once.
+%% Both sides may be given as words, so that a topic is split only once.
 %% Since 5.10.5 a filter that begins with a wildcard leaves the server's own
 %% topics alone, whose names begin with `$` (MQTT 3.1.1, 4.7.2-1).
 -spec match(name() | [binary()], filter() | [binary()]) -> boolean().
