@@ -6,22 +6,51 @@
 //!
 //! This crate never sees a cookie or a node name: the running node is a [`Node`] that the launcher
 //! implements, and the installation is an [`Install`] that the launcher observed.
+//!
+//! | stage | module |
+//! |---|---|
+//! | 1 lock | `lock`, `debris` |
+//! | 2 node facts | [`Node::facts`] |
+//! | 3 patches | `patches` |
+//! | 4 digest | `tarball` |
+//! | 5 extraction | `stage` |
+//! | 6 identity | `release` |
+//! | 7 compatibility | `compat` |
+//! | 8 permission | `permission` |
+//! | 9 hop | `hops` |
+//! | 10 deploy | `deploy`, `manifest_file` |
+//! | 11-14 plan, apply, callbacks, marker | `apply`, [`Node::apply`] |
 
+mod apply;
+mod cli;
+mod compat;
+mod debris;
+mod deploy;
+mod durable;
+mod error;
+mod hops;
 mod install;
+mod interrupt;
+mod lock;
+mod logs;
+mod manifest_file;
+mod measure;
 mod node;
-
-use std::ffi::OsString;
+mod output;
+mod patches;
+mod paths;
+mod permission;
+mod regular;
+mod release;
+mod rollback;
+mod run;
+mod stage;
+mod state;
+mod status;
+mod tarball;
+mod trees;
+mod upgrade;
 
 pub use install::Install;
 pub use node::{Node, NodeError, PluginLogRow};
-
-/// Runs one `relup` command and prints what it has to say.
-///
-/// `args` is what follows the word `relup`. The return value is the exit code:
-/// 0 done, 1 refused or failed with nothing changed, 2 usage, 3 failed after the VM was changed and
-/// then restored, 4 failed and the VM needs attention.
-#[must_use]
-pub fn run(args: &[OsString], install: &Install, node: &mut dyn Node) -> u8 {
-    let _ = (args, install, node);
-    1
-}
+pub use run::run;

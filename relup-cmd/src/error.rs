@@ -1,0 +1,391 @@
+//! Everything that can stop a command, in one enum.
+//!
+//! Each variant carries the values that explain it; [`Error::name`] is the contract's word for it
+//! (stable, for `--json`), [`Error::hint`] the remedy on a line of its own, and
+//! [`Error::exit_code`] the one place where outcomes become exit codes.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use relup::compat::CompatError;
+use relup::node::ApplyFailure;
+
+use crate::node::NodeError;
+
+/// Why a command was refused or failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// Another command or an apply inside the node is at work.
+    #[error("another relup command is at work: {by}")]
+    Locked { by: String },
+    /// No node of this installation runs.
+    #[error("{0}")]
+    NodeNotRunning(String),
+    /// A node runs but could not be asked.
+    #[error("{0}")]
+    NodeUnreachable(String),
+    /// The node answered with an error.
+    #[error("{0}")]
+    NodeRpc(String),
+    /// The connection broke while the node was applying.
+    #[error("{0}")]
+    NodeLost(String),
+    /// Hand-placed patches would shadow the target's modules.
+    #[error("{} holds patches: {}", dir.display(), files.join(", "))]
+    PatchesDirNotEmpty { dir: PathBuf, files: Vec<String> },
+    /// No such tarball.
+    #[error("{}: {reason}", path.display())]
+    TargetTarballNotFound { path: PathBuf, reason: String },
+    /// The tarball is there, but can't be opened or read.
+    #[error("{}: {reason}", path.display())]
+    CannotReadTargetTarball { path: PathBuf, reason: String },
+    /// No digest beside the tarball.
+    #[error("{}: no such file", path.display())]
+    MissingSha256Sidecar { path: PathBuf },
+    /// The digest file is there, but can't be read.
+    #[error("{}: {reason}", path.display())]
+    CannotReadSha256Sidecar { path: PathBuf, reason: String },
+    /// The digest file holds something else.
+    #[error("{}: {reason}", path.display())]
+    InvalidSha256Sidecar { path: PathBuf, reason: String },
+    /// The tarball is not the one the digest was made of.
+    #[error("{}: expected {expected}, actual {actual}", path.display())]
+    Sha256Mismatch {
+        path: PathBuf,
+        expected: String,
+        actual: String,
+    },
+    /// The tarball changed between the hash pass and the extraction.
+    #[error("{}: the file changed while it was being read (verified {expected}, extracted {actual})", path.display())]
+    TarballChanged {
+        path: PathBuf,
+        expected: String,
+        actual: String,
+    },
+    /// An entry that a release never has.
+    #[error("entry {entry:?}: {reason}")]
+    UnsafeArchiveEntry { entry: String, reason: String },
+    /// The gzip or tar stream is not whole.
+    #[error("{0}")]
+    ArchiveCorrupt(String),
+    /// A limit was exceeded.
+    #[error("{0}")]
+    ArchiveTooLarge(String),
+    /// The file system is full.
+    #[error("no space left below {}", dir.display())]
+    NoSpace { dir: PathBuf },
+    /// The tree has no readable `releases/emqx_vars`.
+    #[error("{}: {reason}", path.display())]
+    CannotReadEmqxVars { path: PathBuf, reason: String },
+    /// No `REL_VSN` in it.
+    #[error("{}: no REL_VSN=\"...\" line", path.display())]
+    RelVsnNotFound { path: PathBuf },
+    /// A `REL_VSN` that can't be a version.
+    #[error("{}: {reason}", path.display())]
+    InvalidRelVsn { path: PathBuf, reason: String },
+    /// The node runs it already.
+    #[error("the node runs {vsn} already")]
+    AlreadyUpgraded { vsn: String },
+    /// The marker names it already.
+    #[error("{vsn} is pending already: {} names it", marker.display())]
+    DuplicatePendingTarget { vsn: String, marker: PathBuf },
+    /// A release tree lacks something without which it can't boot.
+    #[error("{what}")]
+    IncompleteRelease { what: String },
+    /// Facts of one of the two releases are missing on our side.
+    #[error("{}: {reason}", path.display())]
+    CannotReadBuildInfo { path: PathBuf, reason: String },
+    /// Stage 7.
+    #[error(transparent)]
+    Incompatible(#[from] CompatError),
+    /// The runtime in the tarball is a program for another processor.
+    #[error("{} is a program for {target}, this machine is {host}", path.display())]
+    ForeignMachine {
+        path: PathBuf,
+        target: String,
+        host: String,
+    },
+    /// We, or the node, may not write where the upgrade has to.
+    #[error("{what}")]
+    NoWritePermission { what: String, hint: String },
+    /// No hop from the running version to the target.
+    #[error("no hop {from} -> {to}; {}", supported_text(supported))]
+    NoRelupEntry {
+        from: String,
+        to: String,
+        supported: Vec<String>,
+    },
+    /// The hop file that was asked for is not one.
+    #[error("{}: {reason}", path.display())]
+    InvalidRelupFile {
+        name: &'static str,
+        path: PathBuf,
+        reason: String,
+    },
+    /// The node booted from the tree that would have to be replaced.
+    #[error("the node runs from {}, and the tarball's {vsn} is another build of it", tree.display())]
+    TreeInUse { vsn: String, tree: PathBuf },
+    /// The node refused or failed the apply and told in which state it is.
+    #[error("{} (stage {})", .0.detail, .0.stage)]
+    ApplyFailed(ApplyFailure),
+    /// `rollback` without anything to roll back.
+    #[error("{0}")]
+    NothingToRollBack(String),
+    /// A version that is not deployed here.
+    #[error("{vsn} is not deployed: {} does not exist", tree.display())]
+    NotDeployed { vsn: String, tree: PathBuf },
+    /// A deployed tree differs from what its manifest says.
+    #[error("{}: {reason}", tree.display())]
+    TreeDamaged { tree: PathBuf, reason: String },
+    /// The user stopped the command before anything had changed.
+    #[error("interrupted; nothing was changed")]
+    Interrupted,
+    /// The user stopped the command while the node was applying.
+    #[error("interrupted; the node goes on with the upgrade by itself")]
+    InterruptedApply,
+    /// Reading or writing failed.
+    #[error("{what}: {source}")]
+    Io { what: String, source: io::Error },
+}
+
+fn supported_text(supported: &[String]) -> String {
+    if supported.is_empty() {
+        "no supported paths are known".to_owned()
+    } else {
+        format!("supported: {}", supported.join(", "))
+    }
+}
+
+impl Error {
+    /// An I/O failure, with the kinds that have a name of their own told apart.
+    pub(crate) fn io(path: &Path, action: &str, source: io::Error) -> Error {
+        match rustix::io::Errno::from_io_error(&source) {
+            Some(rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT) => Error::NoSpace {
+                dir: path.to_owned(),
+            },
+            Some(
+                errno @ (rustix::io::Errno::ACCESS
+                | rustix::io::Errno::PERM
+                | rustix::io::Errno::ROFS),
+            ) => Error::NoWritePermission {
+                what: format!("cannot {action} {}: {}", path.display(), plain(errno)),
+                hint: if errno == rustix::io::Errno::ROFS {
+                    "remount the file system read-write".to_owned()
+                } else {
+                    format!(
+                        "run the command as the user that owns the installation (this is uid {})",
+                        nix::unistd::geteuid()
+                    )
+                },
+            },
+            _ => Error::Io {
+                what: format!("cannot {action} {}", path.display()),
+                source,
+            },
+        }
+    }
+
+    /// The same error for people who know the tarball and not the directory it was extracted into,
+    /// which is gone by the time they read this.
+    pub(crate) fn shown_below(mut self, staging: &Path, tarball: &Path) -> Error {
+        match &mut self {
+            Error::CannotReadEmqxVars { path, .. }
+            | Error::RelVsnNotFound { path }
+            | Error::InvalidRelVsn { path, .. }
+            | Error::ForeignMachine { path, .. }
+            | Error::InvalidRelupFile { path, .. } => {
+                if let Ok(rest) = path.strip_prefix(staging) {
+                    *path = tarball.join(rest);
+                }
+            }
+            Error::IncompleteRelease { what } => {
+                let staging = staging.to_string_lossy();
+                *what = what.replace(staging.as_ref(), &tarball.to_string_lossy());
+            }
+            // The others name no path of the staged tree.
+            _ => {}
+        }
+        self
+    }
+
+    /// The stable name, as in the contract's table of stages.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Error::Locked { .. } => "locked",
+            Error::NodeNotRunning(_) => "node_not_running",
+            Error::NodeUnreachable(_) => "node_unreachable",
+            Error::NodeRpc(_) => "node_rpc_failed",
+            Error::NodeLost(_) => "node_connection_lost",
+            Error::PatchesDirNotEmpty { .. } => "patches_dir_not_empty",
+            Error::TargetTarballNotFound { .. } => "target_tarball_not_found",
+            Error::CannotReadTargetTarball { .. } => "cannot_read_target_tarball",
+            Error::MissingSha256Sidecar { .. } => "missing_sha256_sidecar",
+            Error::CannotReadSha256Sidecar { .. } => "cannot_read_sha256_sidecar",
+            Error::InvalidSha256Sidecar { .. } => "invalid_sha256_sidecar",
+            Error::Sha256Mismatch { .. } | Error::TarballChanged { .. } => "sha256_mismatch",
+            Error::UnsafeArchiveEntry { .. } => "unsafe_archive_entry",
+            Error::ArchiveCorrupt(_) => "archive_corrupt",
+            Error::ArchiveTooLarge(_) => "archive_too_large",
+            Error::NoSpace { .. } => "no_space",
+            Error::CannotReadEmqxVars { .. } => "cannot_read_emqx_vars",
+            Error::RelVsnNotFound { .. } => "rel_vsn_not_found",
+            Error::InvalidRelVsn { .. } => "invalid_rel_vsn",
+            Error::AlreadyUpgraded { .. } => "already_upgraded_to_target_vsn",
+            Error::DuplicatePendingTarget { .. } => "duplicate_pending_target",
+            Error::IncompleteRelease { .. } => "incomplete_release",
+            Error::CannotReadBuildInfo { .. } => "cannot_read_build_info",
+            Error::Incompatible(compat) => compat.name(),
+            Error::ForeignMachine { .. } => "os_arch_mismatch",
+            Error::NoWritePermission { .. } => "no_write_permission",
+            Error::NoRelupEntry { .. } => "no_relup_entry",
+            Error::InvalidRelupFile { name, .. } => name,
+            Error::TreeInUse { .. } => "tree_in_use",
+            Error::ApplyFailed(failure) => &failure.name,
+            Error::NothingToRollBack(_) => "nothing_to_roll_back",
+            Error::NotDeployed { .. } => "not_deployed",
+            Error::TreeDamaged { .. } => "tree_damaged",
+            Error::Interrupted | Error::InterruptedApply => "interrupted",
+            Error::Io { .. } => "io_error",
+        }
+    }
+
+    /// What to do about it, where there is something to do.
+    pub(crate) fn hint(&self) -> Option<String> {
+        let text = match self {
+            Error::Locked { .. } => "wait until it has ended; `emqx relup status` shows it",
+            Error::NodeNotRunning(_) => "start the node with `emqx start` first",
+            Error::NodeUnreachable(_) => "see `emqx ping` and the node's log",
+            Error::NodeRpc(_) => "see the node's log",
+            Error::NodeLost(_) | Error::InterruptedApply => {
+                "`emqx relup status` and `emqx relup logs` tell how it ended"
+            }
+            Error::PatchesDirNotEmpty { .. } => {
+                "remove the patches that the target release contains, or keep them in force with --force"
+            }
+            Error::TargetTarballNotFound { .. } => "give the path of the target release's .tar.gz",
+            Error::CannotReadTargetTarball { .. } | Error::CannotReadSha256Sidecar { .. } => {
+                "make it a regular file that the user running this command may read"
+            }
+            Error::MissingSha256Sidecar { .. } => {
+                "copy the published .sha256 file beside the tarball"
+            }
+            Error::InvalidSha256Sidecar { .. } => {
+                "it must hold the 64 hex digits of the tarball's SHA-256, alone or as sha256sum prints them"
+            }
+            Error::Sha256Mismatch { .. } => "download the tarball and its .sha256 file again",
+            Error::TarballChanged { .. } => {
+                "run the command again once nobody writes to the tarball"
+            }
+            Error::UnsafeArchiveEntry { .. }
+            | Error::ArchiveCorrupt(_)
+            | Error::ArchiveTooLarge(_)
+            | Error::CannotReadEmqxVars { .. }
+            | Error::RelVsnNotFound { .. }
+            | Error::InvalidRelVsn { .. }
+            | Error::IncompleteRelease { .. } => "this must be an unmodified EMQX release package",
+            Error::NoSpace { .. } => "free some space there and run the command again",
+            Error::AlreadyUpgraded { .. } => "there is nothing to do",
+            Error::DuplicatePendingTarget { .. } => {
+                "`emqx restart` boots it, `emqx relup rollback` takes it back"
+            }
+            Error::CannotReadBuildInfo { .. } => {
+                "the release that runs must be complete; reinstall the package of its version"
+            }
+            Error::Incompatible(compat) => compat.hint(),
+            Error::ForeignMachine { .. } => "take the target package for this machine",
+            Error::NoWritePermission { hint, .. } => return Some(hint.clone()),
+            Error::NoRelupEntry { .. } => {
+                "copy the hop file into relup/catalog/ of the installation or give it with --relup, or upgrade by a restart"
+            }
+            Error::InvalidRelupFile { .. } => {
+                "a hop file is one Erlang map with from_version, target_version, code_changes and post_upgrade_callbacks"
+            }
+            Error::TreeInUse { .. } => "restart the node into another tree first",
+            Error::ApplyFailed(failure) => return apply_hint(failure),
+            Error::NothingToRollBack(_) => "`emqx relup list` shows the trees there are",
+            Error::NotDeployed { .. } => "`emqx relup list` shows the versions that are",
+            Error::TreeDamaged { .. } => "choose another tree; `emqx relup list` shows them",
+            Error::Interrupted | Error::Io { .. } => return None,
+        };
+        Some(text.to_owned())
+    }
+
+    /// 1: nothing changed; 3: the VM was changed and restored; 4: the VM needs attention.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Error::ApplyFailed(ApplyFailure { changed: false, .. }) => 1,
+            Error::ApplyFailed(ApplyFailure { restored: true, .. }) => 3,
+            Error::ApplyFailed(_) | Error::NodeLost(_) | Error::InterruptedApply => 4,
+            Error::Locked { .. }
+            | Error::NodeNotRunning(_)
+            | Error::NodeUnreachable(_)
+            | Error::NodeRpc(_)
+            | Error::PatchesDirNotEmpty { .. }
+            | Error::TargetTarballNotFound { .. }
+            | Error::CannotReadTargetTarball { .. }
+            | Error::MissingSha256Sidecar { .. }
+            | Error::CannotReadSha256Sidecar { .. }
+            | Error::InvalidSha256Sidecar { .. }
+            | Error::Sha256Mismatch { .. }
+            | Error::TarballChanged { .. }
+            | Error::UnsafeArchiveEntry { .. }
+            | Error::ArchiveCorrupt(_)
+            | Error::ArchiveTooLarge(_)
+            | Error::NoSpace { .. }
+            | Error::CannotReadEmqxVars { .. }
+            | Error::RelVsnNotFound { .. }
+            | Error::InvalidRelVsn { .. }
+            | Error::AlreadyUpgraded { .. }
+            | Error::DuplicatePendingTarget { .. }
+            | Error::IncompleteRelease { .. }
+            | Error::CannotReadBuildInfo { .. }
+            | Error::Incompatible(_)
+            | Error::ForeignMachine { .. }
+            | Error::NoWritePermission { .. }
+            | Error::NoRelupEntry { .. }
+            | Error::InvalidRelupFile { .. }
+            | Error::TreeInUse { .. }
+            | Error::NothingToRollBack(_)
+            | Error::NotDeployed { .. }
+            | Error::TreeDamaged { .. }
+            | Error::Interrupted
+            | Error::Io { .. } => 1,
+        }
+    }
+}
+
+fn apply_hint(failure: &ApplyFailure) -> Option<String> {
+    let text = match (failure.changed, failure.restored) {
+        (false, _) => match failure.name.as_str() {
+            "old_code_in_use" => {
+                "let those processes finish and try again, or accept that they are killed with --brutal-purge"
+            }
+            _ => return None,
+        },
+        (true, true) => "the node runs the old version again; nothing is pending",
+        (true, false) => {
+            "the node runs changed code and no marker was written: `emqx restart` brings it back to the release on disk"
+        }
+    };
+    Some(text.to_owned())
+}
+
+impl From<NodeError> for Error {
+    fn from(error: NodeError) -> Error {
+        match error {
+            NodeError::NotRunning(text) => Error::NodeNotRunning(text),
+            // Only an apply goes on without us; `apply` tells that case apart by itself.
+            NodeError::Unreachable(text) | NodeError::Lost(text) => Error::NodeUnreachable(text),
+            NodeError::Rpc(text) => Error::NodeRpc(text),
+        }
+    }
+}
+
+/// The reason alone, without `(os error N)`, which tells people nothing.
+fn plain(errno: rustix::io::Errno) -> String {
+    let text = io::Error::from(errno).to_string();
+    match text.split_once(" (os error") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
+    }
+}

@@ -1,0 +1,153 @@
+//! Stage 1: at most one command at a time changes anything below `relup/`.
+//!
+//! The lock is `flock` on `relup/lock`, so the kernel frees it when its holder dies, however it
+//! dies; the pid inside is only there to be shown. The file is removed while it is still held, and
+//! whoever waited for it must therefore check that the file it locked is the one that has the name.
+//! A refused command leaves `relup/` as it was, including its absence.
+
+use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fs_err as fs;
+use fs_err::os::unix::fs::OpenOptionsExt;
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use relup::layout::BaseRoot;
+
+use crate::error::Error;
+
+/// How often a busy lock is tried: `status` takes it for an instant to look, and must not make an
+/// upgrade fail.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Proof that this process holds the lock.
+#[derive(Debug)]
+pub(crate) struct RelupLock {
+    _held: Flock<std::fs::File>,
+    path: PathBuf,
+    dir: PathBuf,
+    made_dir: bool,
+}
+
+impl RelupLock {
+    /// Takes the lock, creating `relup/` when it does not exist.
+    ///
+    /// [`Error::Locked`] with the holder's pid when somebody else has it.
+    pub(crate) fn acquire(base: &BaseRoot) -> Result<RelupLock, Error> {
+        let (dir, path) = (base.relup_dir(), base.lock());
+        let mut busy = 0;
+        let mut made_dir = false;
+        loop {
+            made_dir |= make_dir(&dir)?;
+            let file = match open(&path) {
+                Ok(file) => file,
+                // A refused command removed the directory in this very moment.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => {
+                    if made_dir {
+                        let _ = fs::remove_dir(&dir);
+                    }
+                    return Err(Error::io(&path, "open", error));
+                }
+            };
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(held) if is_named(&held, &path) => {
+                    write_pid(&held, &path)?;
+                    return Ok(RelupLock {
+                        _held: held,
+                        path,
+                        dir,
+                        made_dir,
+                    });
+                }
+                // Its holder removed it between our open and our lock.
+                Ok(_unnamed) => {}
+                Err((file, Errno::EWOULDBLOCK)) => {
+                    busy += 1;
+                    if busy >= TRIES {
+                        return Err(Error::Locked { by: holder(&file) });
+                    }
+                    std::thread::sleep(PAUSE);
+                }
+                Err((_, errno)) => {
+                    return Err(Error::io(&path, "lock", errno.into()));
+                }
+            }
+        }
+    }
+
+    /// The pid of whoever holds the lock at this moment, without changing anything.
+    pub(crate) fn holder(base: &BaseRoot) -> Option<String> {
+        let file = fs::File::open(base.lock()).ok()?.into_file();
+        match Flock::lock(file, FlockArg::LockSharedNonblock) {
+            Ok(_free) => None,
+            Err((file, _)) => Some(holder(&file)),
+        }
+    }
+
+    /// Removes the lock file by hand, for a process that ends without unwinding.
+    pub(crate) fn remove_file(path: &Path) {
+        let _ = fs::remove_file(path);
+    }
+
+    /// Where the lock file is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for RelupLock {
+    fn drop(&mut self) {
+        // Removed while held: whoever opened the old file notices that it has no name any more.
+        let _ = fs::remove_file(&self.path);
+        if self.made_dir {
+            // Fails when something else is in it, which is what is wanted.
+            let _ = fs::remove_dir(&self.dir);
+        }
+    }
+}
+
+fn make_dir(dir: &Path) -> Result<bool, Error> {
+    match fs::create_dir(dir) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(Error::io(dir, "create", error)),
+    }
+}
+
+fn open(path: &Path) -> std::io::Result<std::fs::File> {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o644)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)
+        .map(fs::File::into_file)
+}
+
+fn is_named(held: &std::fs::File, path: &Path) -> bool {
+    match (held.metadata(), fs::symlink_metadata(path)) {
+        (Ok(held), Ok(named)) => held.dev() == named.dev() && held.ino() == named.ino(),
+        _ => false,
+    }
+}
+
+fn write_pid(mut held: &std::fs::File, path: &Path) -> Result<(), Error> {
+    held.set_len(0)
+        .and_then(|()| writeln!(held, "{}", std::process::id()))
+        .map_err(|error| Error::io(path, "write", error))
+}
+
+fn holder(mut file: &std::fs::File) -> String {
+    let mut text = String::new();
+    match Read::take(&mut file, 32).read_to_string(&mut text) {
+        Ok(_) if !text.trim().is_empty() => format!("pid {}", text.trim()),
+        _ => "its pid is not known yet".to_owned(),
+    }
+}

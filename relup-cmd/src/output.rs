@@ -1,0 +1,188 @@
+//! The one place that prints: answers to standard output, words for people to standard error.
+//!
+//! With `--json` standard output carries exactly one object and nothing else. Stages are a progress
+//! bar on a terminal and plain lines elsewhere. A reader that has gone away (`| head`) is no error.
+
+use std::io::{IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Map, Value, json};
+
+use crate::error::Error;
+
+const RED: Style = AnsiColor::Red.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+
+/// What a command answers: lines for people, and the same as an object.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) lines: Vec<String>,
+    pub(crate) fields: Map<String, Value>,
+}
+
+impl Answer {
+    /// An answer of one line.
+    pub(crate) fn line(text: impl Into<String>) -> Answer {
+        Answer {
+            lines: vec![text.into()],
+            fields: Map::new(),
+        }
+    }
+
+    /// Adds a field of the object.
+    pub(crate) fn field(mut self, name: &str, value: impl Into<Value>) -> Answer {
+        self.fields.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+/// Where a command prints.
+pub(crate) struct Console<'a> {
+    out: &'a mut dyn Write,
+    err: &'a mut dyn Write,
+    json: bool,
+    on_terminal: bool,
+    bar: Option<ProgressBar>,
+    warnings: Vec<String>,
+}
+
+impl<'a> Console<'a> {
+    /// A console that prints to these two.
+    pub(crate) fn new(out: &'a mut dyn Write, err: &'a mut dyn Write, json: bool) -> Self {
+        Console {
+            out,
+            err,
+            json,
+            on_terminal: false,
+            bar: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Shows progress bars when standard error is a terminal.
+    pub(crate) fn with_terminal(mut self) -> Self {
+        self.on_terminal = !self.json && std::io::stderr().is_terminal();
+        self
+    }
+
+    /// Whether standard output carries one object.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Begins a stage of `total` bytes, or of unknown length.
+    pub(crate) fn stage(&mut self, text: &str, total: Option<u64>) {
+        self.end_stage();
+        if self.json {
+            return;
+        }
+        if !self.on_terminal {
+            print(self.out, text);
+            return;
+        }
+        let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+        let template = match total {
+            Some(_) => "{msg} [{bar:30}] {bytes}/{total_bytes} {eta}",
+            None => "{msg} {spinner}",
+        };
+        // The templates are constants, so a mistake in them shows in the first run of a test.
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_message(text.to_owned());
+        self.bar = Some(bar);
+    }
+
+    /// How far the stage has come, in bytes.
+    pub(crate) fn progress(&mut self, done: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(done);
+        }
+    }
+
+    /// A step within a stage.
+    pub(crate) fn step(&mut self, text: &str) {
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(text.to_owned());
+                bar.tick();
+            }
+            None if !self.json => print(self.out, text),
+            None => {}
+        }
+    }
+
+    /// Ends the stage, so that the next words stand on a line of their own.
+    pub(crate) fn end_stage(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Something that people should know and that stops nothing.
+    pub(crate) fn warn(&mut self, text: String) {
+        self.end_stage();
+        if !self.json {
+            print(self.err, &format!("{YELLOW}WARNING:{YELLOW:#} {text}"));
+        }
+        self.warnings.push(text);
+    }
+
+    /// The end of a command that did what it was asked.
+    pub(crate) fn answer(&mut self, answer: Answer) {
+        self.end_stage();
+        if !self.json {
+            for line in answer.lines {
+                print(self.out, &line);
+            }
+            return;
+        }
+        let mut object = answer.fields;
+        object.insert("ok".to_owned(), Value::Bool(true));
+        self.object(object);
+    }
+
+    /// The end of a command that was refused or failed.
+    pub(crate) fn error(&mut self, error: &Error) {
+        self.end_stage();
+        let (name, hint) = (error.name(), error.hint());
+        if !self.json {
+            print(self.err, &format!("{RED}ERROR:{RED:#} {name}: {error}"));
+            if let Some(hint) = hint {
+                print(self.err, &format!("hint: {hint}"));
+            }
+            return;
+        }
+        let mut about = json!({ "name": name, "message": error.to_string(), "hint": hint });
+        if let (Error::ApplyFailed(failure), Some(about)) = (error, about.as_object_mut()) {
+            about.insert("stage".to_owned(), json!(failure.stage));
+            about.insert("changed".to_owned(), json!(failure.changed));
+            about.insert("restored".to_owned(), json!(failure.restored));
+        }
+        let mut object = Map::new();
+        object.insert("ok".to_owned(), Value::Bool(false));
+        object.insert("error".to_owned(), about);
+        object.insert("exit_code".to_owned(), json!(error.exit_code()));
+        self.object(object);
+    }
+
+    fn object(&mut self, mut object: Map<String, Value>) {
+        object.insert(
+            "warnings".to_owned(),
+            json!(std::mem::take(&mut self.warnings)),
+        );
+        print(self.out, &Value::Object(object).to_string());
+    }
+}
+
+impl Drop for Console<'_> {
+    fn drop(&mut self) {
+        self.end_stage();
+    }
+}
+
+fn print(out: &mut dyn Write, line: &str) {
+    // Whoever closed the pipe does not want to read more.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}

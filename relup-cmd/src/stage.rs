@@ -1,0 +1,127 @@
+//! Stage 5: a verified tarball becomes a staged tree in `relup/.staging-<random>`.
+//!
+//! The staging directory is private (0700), on the same file system as its final place, has a name
+//! that nobody can predict, and is removed when the [`StagedTree`] is dropped without having been
+//! deployed. Only a [`VerifiedTarball`] can be staged.
+
+mod archive;
+mod block;
+mod confine;
+mod entry_path;
+mod feed;
+mod pax;
+mod unpack;
+
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use relup::layout::{BaseRoot, Tree};
+
+use crate::error::Error;
+use crate::interrupt::Interrupt;
+use crate::lock::RelupLock;
+use crate::manifest_file::{Entries, EntriesFile};
+use crate::tarball::VerifiedTarball;
+pub(crate) use unpack::{Figures, Limits};
+
+/// An extracted tarball that is not yet anywhere where it could be booted.
+#[derive(Debug)]
+pub(crate) struct StagedTree {
+    dir: StagingDir,
+    tree: Tree,
+    tarball: VerifiedTarball,
+    entries: Entries,
+    figures: Figures,
+}
+
+/// The staging directory, removed with everything in it unless it was moved away.
+#[derive(Debug)]
+struct StagingDir(PathBuf);
+
+impl Drop for StagingDir {
+    fn drop(&mut self) {
+        // What could not be removed is removed by the next command.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Extracts a verified tarball. `progress` is told how many compressed bytes have been read.
+pub(crate) fn stage(
+    tarball: VerifiedTarball,
+    base: &BaseRoot,
+    _lock: &RelupLock,
+    limits: Limits,
+    interrupt: &Interrupt,
+    progress: &mut dyn FnMut(u64),
+) -> Result<StagedTree, Error> {
+    let random = random();
+    let path = base.staging(&random);
+    std::fs::DirBuilder::new()
+        .mode(0o700)
+        .create(&path)
+        .map_err(|error| Error::io(&path, "create", error))?;
+    let dir = StagingDir(path);
+    let confined = confine::Confined::new(&dir.0)?;
+    let manifest = EntriesFile::create(base.manifest_temp(&random))?;
+    let unpack = unpack::Unpack::new(confined, manifest, limits, progress);
+    let (mut confined, entries, figures) = feed::with_feed(&tarball, interrupt, |feed| {
+        unpack.run(&mut archive::Archive::new(feed))
+    })?;
+    let entries = entries.finish()?;
+    if figures.links > 0 {
+        entries.for_each(|entry| match entry {
+            relup::manifest::ManifestEntry::Link { path, target } => {
+                confined.check_link(path, target)
+            }
+            _ => Ok(()),
+        })?;
+    }
+    let tree = Tree::new(dir.0.clone()).map_err(|error| Error::Io {
+        what: "the staging directory".to_owned(),
+        source: std::io::Error::other(error),
+    })?;
+    Ok(StagedTree {
+        dir,
+        tree,
+        tarball,
+        entries,
+        figures,
+    })
+}
+
+impl StagedTree {
+    /// The tree, to be looked at; nothing may keep this path beyond the staging.
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The tarball it came from.
+    pub(crate) fn tarball(&self) -> &VerifiedTarball {
+        &self.tarball
+    }
+
+    /// What the manifest will list.
+    pub(crate) fn entries(&self) -> &Entries {
+        &self.entries
+    }
+
+    /// What was extracted.
+    pub(crate) fn figures(&self) -> Figures {
+        self.figures
+    }
+
+    /// Moves the tree to its final place, which must be free; nothing is left to be removed.
+    pub(crate) fn rename_to(self, target: &Path) -> Result<(), Error> {
+        // Once it is renamed, the clean-up finds nothing under the old name.
+        fs::rename(&self.dir.0, target).map_err(|error| Error::io(target, "create", error))
+    }
+}
+
+/// Letters and digits that nobody can predict, for names in `relup/`.
+pub(crate) fn random() -> String {
+    let mut generator = fastrand::Rng::new();
+    std::iter::repeat_with(|| generator.alphanumeric())
+        .take(12)
+        .collect()
+}

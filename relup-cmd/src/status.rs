@@ -1,0 +1,217 @@
+//! `relup status`: one line that says it all, then what it was concluded from.
+//!
+//! Works with the node down, with a damaged marker and without any `relup/`, and changes nothing.
+//! The state is derived from the disk and from the node, never from what was recorded.
+
+use std::path::Path;
+
+use relup::layout::Tree;
+use relup::marker::Marker;
+use relup::node::NodeFacts;
+use serde_json::json;
+
+use crate::deploy::same_place;
+use crate::error::Error;
+use crate::install::Install;
+use crate::lock::RelupLock;
+use crate::logs;
+use crate::node::{Node, NodeError};
+use crate::output::{Answer, Console};
+use crate::release::Identity;
+use crate::state;
+use crate::trees;
+
+/// Shows the state.
+pub(crate) fn run(
+    install: &Install,
+    node: &mut dyn Node,
+    console: &mut Console<'_>,
+) -> Result<Answer, Error> {
+    let marker = state::read_marker(&install.base);
+    let facts = node.facts();
+    let holder = RelupLock::holder(&install.base);
+    let in_vm = node.running_attempt().ok().flatten();
+    let under_way = holder.is_some() || in_vm.is_some();
+    let next = Next::of(install, &marker);
+    let headline = if under_way {
+        "in-progress".to_owned()
+    } else {
+        match (&facts, &next) {
+            (Ok(facts), Next::Deployed { vsn, tree }) if !same_place(&facts.root_dir, tree) => {
+                format!("hot-upgraded to {vsn}; pending on restart to boot from the new version")
+            }
+            _ => "idle".to_owned(),
+        }
+    };
+    let known = trees::known(
+        install,
+        facts.as_ref().ok().map(|facts| facts.root_dir.as_path()),
+    )?;
+    let last = logs::last(install, under_way).unwrap_or_else(|error| {
+        console.warn(error.to_string());
+        None
+    });
+    let staged: Vec<_> = known.iter().filter(|tree| !tree.is_base()).collect();
+    let mut lines = vec![
+        headline.clone(),
+        format!("running version: {}", running_text(&facts)),
+        format!("booted tree: {}", booted_text(&facts)),
+        format!("next start: {}", next.text()),
+        format!("marker: {}", marker_text(&marker)),
+    ];
+    lines.push(match staged.as_slice() {
+        [] => "staged trees: none".to_owned(),
+        trees => {
+            let texts: Vec<_> = trees.iter().map(|tree| tree.summary()).collect();
+            format!("staged trees: {}", texts.join(", "))
+        }
+    });
+    lines.push(match &last {
+        Some(row) => format!("last attempt: {}", row.text()),
+        None => "last attempt: none".to_owned(),
+    });
+    match (&holder, &in_vm) {
+        (_, Some(attempt)) => lines.push(format!("at work: the node, attempt {attempt}")),
+        (Some(holder), None) => lines.push(format!("at work: {holder}")),
+        (None, None) => {}
+    }
+    let (node_state, node_reason) = node_json(&facts);
+    let facts = facts.ok();
+    Ok(Answer {
+        lines,
+        ..Answer::default()
+    }
+    .field("status", headline)
+    .field("node", node_state)
+    .field("node_reason", node_reason)
+    .field(
+        "running_version",
+        json!(facts.as_ref().map(|facts| facts.running_vsn.as_str())),
+    )
+    .field(
+        "booted_tree",
+        json!(facts.as_ref().map(|facts| facts.root_dir.to_string_lossy())),
+    )
+    .field("next_start", next.to_json())
+    .field("marker", marker_json(&marker))
+    .field(
+        "trees",
+        known.iter().map(trees::Known::to_json).collect::<Vec<_>>(),
+    )
+    .field("last_attempt", json!(last.map(|row| row.to_json())))
+    .field("at_work", json!(in_vm.or(holder))))
+}
+
+/// What the next start boots.
+enum Next {
+    Base {
+        vsn: String,
+        tree: String,
+    },
+    Deployed {
+        vsn: String,
+        tree: std::path::PathBuf,
+    },
+    Refused(String),
+}
+
+impl Next {
+    fn of(install: &Install, marker: &Marker) -> Next {
+        let base = install.base.tree();
+        match marker {
+            // The base again, unless the plugin of old left a marker of its own below it.
+            Marker::Absent => {
+                let vsn = Identity::read(&base, &install.base)
+                    .map_or_else(|_| "?".to_owned(), |identity| identity.vsn.to_string());
+                Next::Base {
+                    vsn,
+                    tree: base.path().display().to_string(),
+                }
+            }
+            Marker::Current(vsn) => {
+                let tree = install.base.deployed(vsn);
+                if !tree.path().is_dir() {
+                    return Next::Refused(format!("{} does not exist", tree.path().display()));
+                }
+                Next::nested(install, &tree).unwrap_or_else(|| Next::Deployed {
+                    vsn: vsn.to_string(),
+                    tree: tree.path().to_owned(),
+                })
+            }
+            Marker::Damaged(reason) => Next::Refused(format!("the marker is damaged: {reason}")),
+        }
+    }
+
+    /// The launcher follows a marker that the plugin of old wrote below a deployed tree, and it has
+    /// told us where that leads.
+    fn nested(install: &Install, tree: &Tree) -> Option<Next> {
+        let booted = install.booted.path();
+        let below = booted != tree.path() && booted.starts_with(tree.path());
+        below.then(|| Next::Deployed {
+            vsn: install.booted_vsn.to_string(),
+            tree: booted.to_owned(),
+        })
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Next::Base { vsn, tree } => format!("{vsn} from {tree}"),
+            Next::Deployed { vsn, tree } => format!("{vsn} from {}", tree.display()),
+            Next::Refused(reason) => {
+                format!("refused: {reason} (`emqx relup rollback` returns to the original release)")
+            }
+        }
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        match self {
+            Next::Base { vsn, tree } => json!({ "version": vsn, "tree": tree }),
+            Next::Deployed { vsn, tree } => {
+                json!({ "version": vsn, "tree": tree.to_string_lossy() })
+            }
+            Next::Refused(reason) => json!({ "refused": reason }),
+        }
+    }
+}
+
+fn running_text(facts: &Result<NodeFacts, NodeError>) -> String {
+    match facts {
+        Ok(facts) => facts.running_vsn.clone(),
+        Err(NodeError::NotRunning(_)) => "node not running".to_owned(),
+        Err(error) => format!("unknown, the node does not answer: {error}"),
+    }
+}
+
+fn booted_text(facts: &Result<NodeFacts, NodeError>) -> String {
+    facts
+        .as_ref()
+        .map_or_else(|_| "-".to_owned(), |facts| shown(&facts.root_dir))
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn marker_text(marker: &Marker) -> String {
+    match marker {
+        Marker::Absent => "absent".to_owned(),
+        Marker::Current(vsn) => vsn.to_string(),
+        Marker::Damaged(reason) => format!("damaged: {reason}"),
+    }
+}
+
+fn marker_json(marker: &Marker) -> serde_json::Value {
+    match marker {
+        Marker::Absent => json!({ "state": "absent" }),
+        Marker::Current(vsn) => json!({ "state": "current", "version": vsn.as_str() }),
+        Marker::Damaged(reason) => json!({ "state": "damaged", "reason": reason }),
+    }
+}
+
+fn node_json(facts: &Result<NodeFacts, NodeError>) -> (&'static str, Option<String>) {
+    match facts {
+        Ok(_) => ("running", None),
+        Err(NodeError::NotRunning(reason)) => ("not_running", Some(reason.clone())),
+        Err(error) => ("not_answering", Some(error.to_string())),
+    }
+}

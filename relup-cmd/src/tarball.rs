@@ -1,0 +1,181 @@
+//! Stage 4: a tarball whose bytes are the ones that its sidecar names.
+//!
+//! The file is opened once, before anything is read, and never again: what is extracted later comes
+//! from the same open file, and is hashed again on the way (see `stage::feed`), so a file that is
+//! replaced or rewritten in between can't get in. A FIFO or a device is refused, not waited for.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use relup::manifest::digest_to_hex;
+use relup::sidecar::{Sidecar, parse_sidecar};
+use sha2::{Digest, Sha256};
+
+use crate::error::Error;
+use crate::interrupt::Interrupt;
+use crate::regular::{self, ReadError};
+
+const CHUNK: usize = 256 * 1024;
+/// Longest sidecar: a list of the digests of a whole download directory still fits.
+const MAX_SIDECAR: u64 = 1024 * 1024;
+
+/// An open tarball that nobody has vouched for.
+#[derive(Debug)]
+pub(crate) struct Tarball {
+    path: PathBuf,
+    name: String,
+    file: File,
+    len: u64,
+}
+
+/// An open tarball with the digest that its sidecar asks for.
+#[derive(Debug)]
+pub(crate) struct VerifiedTarball {
+    tarball: Tarball,
+    digest: [u8; 32],
+}
+
+impl Tarball {
+    /// Opens the tarball without waiting for anything.
+    pub(crate) fn open(path: &Path) -> Result<Tarball, Error> {
+        let (file, len) = regular::open(path).map_err(|error| match error {
+            ReadError::Missing => Error::TargetTarballNotFound {
+                path: path.to_owned(),
+                reason: "no such file".to_owned(),
+            },
+            ReadError::Other(reason) => Error::CannotReadTargetTarball {
+                path: path.to_owned(),
+                reason,
+            },
+        })?;
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        Ok(Tarball {
+            path: path.to_owned(),
+            name,
+            file,
+            len,
+        })
+    }
+
+    /// Its size in bytes.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Reads the sidecar `<tarball>.sha256`.
+    pub(crate) fn sidecar(&self) -> Result<Sidecar, Error> {
+        let mut name = OsString::from(&self.path);
+        name.push(".sha256");
+        let path = PathBuf::from(name);
+        let bytes = match regular::read(&path, MAX_SIDECAR) {
+            Ok(bytes) => bytes,
+            Err(ReadError::Missing) => return Err(Error::MissingSha256Sidecar { path }),
+            Err(ReadError::Other(reason)) => {
+                return Err(Error::CannotReadSha256Sidecar { path, reason });
+            }
+        };
+        parse_sidecar(&bytes, &self.name).map_err(|error| Error::InvalidSha256Sidecar {
+            path,
+            reason: error.to_string(),
+        })
+    }
+
+    /// Hashes the whole file and compares. `progress` is told how many bytes have been read.
+    pub(crate) fn verify(
+        self,
+        sidecar: &Sidecar,
+        interrupt: &Interrupt,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<VerifiedTarball, Error> {
+        let mut sha = Sha256::new();
+        let mut buffer = vec![0; CHUNK];
+        let mut at = 0;
+        loop {
+            interrupt.check()?;
+            let len =
+                read_at(&self.file, &mut buffer, at).map_err(|error| self.unreadable(&error))?;
+            if len == 0 {
+                break;
+            }
+            sha.update(&buffer[..len]);
+            at += len as u64;
+            progress(at);
+        }
+        let digest: [u8; 32] = sha.finalize().into();
+        if digest != sidecar.digest {
+            return Err(Error::Sha256Mismatch {
+                expected: digest_to_hex(&sidecar.digest),
+                actual: digest_to_hex(&digest),
+                path: self.path,
+            });
+        }
+        Ok(VerifiedTarball {
+            tarball: self,
+            digest,
+        })
+    }
+
+    fn unreadable(&self, error: &io::Error) -> Error {
+        Error::CannotReadTargetTarball {
+            path: self.path.clone(),
+            reason: error.to_string(),
+        }
+    }
+}
+
+impl VerifiedTarball {
+    /// Where it was opened.
+    pub(crate) fn path(&self) -> &Path {
+        &self.tarball.path
+    }
+
+    /// Its file name.
+    pub(crate) fn name(&self) -> &str {
+        &self.tarball.name
+    }
+
+    /// Its size in bytes when it was opened.
+    pub(crate) fn len(&self) -> u64 {
+        self.tarball.len
+    }
+
+    /// The digest that was verified.
+    pub(crate) fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    /// Reads bytes at an offset; zero at the end.
+    pub(crate) fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+        read_at(&self.tarball.file, buffer, at)
+    }
+
+    /// The error for a failed [`VerifiedTarball::read_at`].
+    pub(crate) fn unreadable(&self, error: &io::Error) -> Error {
+        self.tarball.unreadable(error)
+    }
+
+    /// The error for bytes that are not the verified ones.
+    pub(crate) fn changed(&self, actual: &[u8; 32]) -> Error {
+        Error::TarballChanged {
+            path: self.tarball.path.clone(),
+            expected: digest_to_hex(&self.digest),
+            actual: digest_to_hex(actual),
+        }
+    }
+}
+
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    loop {
+        match file.read_at(buffer, at) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
