@@ -17,6 +17,7 @@ pub mod refusal;
 pub mod sample;
 pub mod swarm;
 pub mod tarball;
+pub mod terminal;
 pub mod tree;
 pub mod witness;
 pub mod workshop;

@@ -79,6 +79,10 @@ fn hop(install: &Install, to: &str) -> e2e::Result<BTreeMap<String, String>> {
         "{figures:#?}"
     );
 
+    // Every live connection was converted, and none was made anew.
+    let layouts = &state["emqx_connection.layouts"];
+    assert_eq!(layouts.split(',').count(), 1, "{layouts}");
+    assert!(layouts.ends_with("=200"), "{layouts}");
     assert_eq!(node::os_pid(install)?, pid, "the VM was not restarted");
     assert_eq!(
         node::version(install)?,
