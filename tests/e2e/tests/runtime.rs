@@ -180,8 +180,8 @@ fn output_as_it_comes(install: &Install) -> e2e::Result<()> {
     assert!(!so_far.contains("line 10"), "it came all at once: {so_far}");
     assert!(slow.is_alive(), "the command waits for its end");
     let finished = slow.wait(process::HANG)?.success()?;
-    let lines: String = (1..=10).map(|number| format!("line {number}\n")).collect();
-    assert_eq!(finished.stdout, lines);
+    let lines: Vec<_> = (1..=10).map(|number| format!("line {number}")).collect();
+    assert_eq!(finished.stdout.lines().collect::<Vec<_>>(), lines);
 
     let unicode = install.emqx(&["ctl", "demo", "unicode"])?.success()?;
     assert_eq!(unicode.stdout, "Grüße, 你好, привет, 🙂\n");
