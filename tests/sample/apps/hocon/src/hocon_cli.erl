@@ -2,8 +2,8 @@
 %%%
 %%% Boot tools and operators depend on its options, output and exit codes, which
 %%% are those of EMQX's tool of the same name: answers on stdout, errors through
-%%% logger, exit code 1 when anything is wrong. It writes only the two generated
-%%% files and removes only older ones of the same kind.
+%%% logger (to stderr for queries), exit code 1 when anything is wrong. It writes
+%%% only the two generated files and removes only older ones of the same kind.
 -module(hocon_cli).
 
 -export([main/1]).
@@ -21,10 +21,12 @@
 
 -spec main([string()]) -> ok | no_return().
 main(Args) ->
-    ok = log_to_stdout(),
     case parse(Args, #{conf_files => [], include_dirs => []}, []) of
-        {ok, Options, Words} -> command(Words, Options);
-        error -> help()
+        {ok, Options, Words} ->
+            ok = log_to(log_device(Words)),
+            command(Words, Options);
+        error ->
+            help()
     end.
 
 -spec command([string()], options()) -> ok | no_return().
@@ -42,7 +44,7 @@ help() ->
         "Options:  -s SCHEMA_MODULE  -c CONF_FILE (repeatable)  -d DEST_DIR  -f DEST_FILE~n"
         "          -t NOW_TIME  -m MAX_HISTORY  -I INCLUDE_DIR (repeatable)  -v~n"
     ),
-    fail().
+    erlang:halt(1).
 
 %% ---------------------------------------------------------------------------
 %% Options: short and long names, before or after the command.
@@ -197,11 +199,15 @@ is_time(Text) ->
 %% ---------------------------------------------------------------------------
 %% Ending
 
-log_to_stdout() ->
+%% The answer of a query must not be mixed with complaints.
+log_device([Query | _]) when Query =:= "get"; Query =:= "multi_get" -> standard_error;
+log_device(_) -> standard_io.
+
+log_to(Device) ->
     _ = logger:remove_handler(default),
     Formatter = #{single_line => true, template => [time, " [", level, "] ", msg, "\n"]},
     ok = logger:add_handler(?MODULE, logger_std_h, #{
-        config => #{type => standard_io}, formatter => {logger_formatter, Formatter}
+        config => #{type => Device}, formatter => {logger_formatter, Formatter}
     }).
 
 -spec fail(io:format(), [term()]) -> no_return().
