@@ -1,8 +1,13 @@
 //! The runtime commands that need nothing but a call: what `nodetool` did, without its VM.
+//!
+//! Terms that these commands only pass on or print are never decoded: the node formats them.
 
-use crate::dist::{Connection, DistError, Target};
-use crate::io_server::Console;
-use crate::term::Term;
+use crate::dist::{Connection, Deadline, DistError, RawOutcome, Target};
+use crate::etf::{Raw, RawTerm};
+use crate::io_server::{Console, flatten_text};
+use crate::program::{self, returned, tagged};
+use crate::term::{Term, atom, list, string};
+use std::borrow::Borrow;
 use std::time::Duration;
 
 /// How a command ended on the node. Texts were formatted by the node.
@@ -43,8 +48,11 @@ pub fn ping(target: &Target, timeout: Duration) -> Result<(), DistError> {
 
 /// The process id of the VM, by `os:getpid/0`.
 pub fn os_pid(connection: &mut Connection, timeout: Duration) -> Result<u32, DistError> {
-    let _ = (connection, timeout);
-    Err(DistError::Protocol("not built yet".into()))
+    let deadline = Deadline::after(Some(timeout));
+    let outcome = connection.call_helper(("os", "getpid"), &[], deadline)?;
+    let text = returned(&outcome).and_then(flatten_text);
+    text.and_then(|text| text.parse().ok())
+        .ok_or_else(|| DistError::Protocol("the node gives no process id".to_owned()))
 }
 
 /// `emqx_ctl:run_command(Args)`, for as long as it takes.
@@ -53,8 +61,11 @@ pub fn ctl(
     args: &[String],
     console: &mut Console,
 ) -> Result<CommandOutcome, DistError> {
-    let _ = (connection, args, console);
-    Err(DistError::Protocol("not built yet".into()))
+    let deadline = Deadline::after(None);
+    let args = [strings(args)];
+    let outcome =
+        connection.call_raw(("emqx_ctl", "run_command"), &args, deadline, Some(console))?;
+    explain(connection, outcome, "~0p", deadline)
 }
 
 /// `Module:Function(Args)`: one argument, the list of the strings.
@@ -66,11 +77,14 @@ pub fn rpc(
     timeout: Duration,
     console: &mut Console,
 ) -> Result<CommandOutcome, DistError> {
-    let _ = (connection, module, function, args, timeout, console);
-    Err(DistError::Protocol("not built yet".into()))
+    let deadline = Deadline::after(Some(timeout));
+    let args = [strings(args)];
+    let outcome = connection.call_raw((module, function), &args, deadline, Some(console))?;
+    explain(connection, outcome, "~0p", deadline)
 }
 
-/// `Module:Function(Term...)` with the terms that `text` holds, each ended by a dot.
+/// `Module:Function(Term...)` with the terms in `text`, each ended by a dot (the last one need not
+/// be). Whatever it returns is a [`CommandOutcome::Value`], by `~p`.
 pub fn rpc_terms(
     connection: &mut Connection,
     module: &str,
@@ -79,16 +93,174 @@ pub fn rpc_terms(
     timeout: Duration,
     console: &mut Console,
 ) -> Result<CommandOutcome, DistError> {
-    let _ = (connection, module, function, text, timeout, console);
-    Err(DistError::Protocol("not built yet".into()))
+    let deadline = Deadline::after(Some(timeout));
+    let bindings = [("Text", RawTerm::of(&string(text)))];
+    let read = program::run(connection, READ_TERMS, &bindings, deadline)?;
+    if let Some([_, error]) = returned(&read).and_then(|term| tagged(term, "error")) {
+        return syntax_error(connection, error, deadline);
+    }
+    let terms = returned(&read).and_then(|term| tagged(term, "ok"));
+    let Some(terms) = terms.and_then(|[_, terms]| terms.elements()) else {
+        return explain(connection, read, "~p", deadline);
+    };
+    let outcome = connection.call_raw((module, function), &terms, deadline, Some(console))?;
+    match outcome {
+        RawOutcome::Return(value) | RawOutcome::Throw(value) => {
+            match tagged(value.as_raw(), "badrpc") {
+                Some([_, reason]) => bad_rpc(connection, reason.own(), deadline),
+                None => shown(connection, value, "~p", deadline, CommandOutcome::Value),
+            }
+        }
+        other => explain(connection, other, "~p", deadline),
+    }
 }
+
+/// The terms of a text, by the rules of `file:consult/1`, except that the last dot may be missing.
+const READ_TERMS: &str = r"
+    Read = fun Read(Continuation, Chars, At, Terms) ->
+        case erl_scan:tokens(Continuation, Chars, At) of
+            {more, Next} -> Read(Next, eof, At, Terms);
+            {done, {eof, _}, _} -> {ok, lists:reverse(Terms)};
+            {done, {error, Error, _}, _} -> {error, Error};
+            {done, {ok, Tokens, End}, Rest} ->
+                Ended = case lists:last(Tokens) of
+                    {dot, _} -> Tokens;
+                    _ -> Tokens ++ [{dot, End}]
+                end,
+                case erl_parse:parse_term(Ended) of
+                    {ok, Term} -> Read([], Rest, End, [Term | Terms]);
+                    {error, Error} -> {error, Error}
+                end
+        end
+    end,
+    Read([], Text, {1, 1}, []).
+";
 
 /// `term` on one line as the node prints it with `~0p`.
 pub fn format_term(
     connection: &mut Connection,
-    term: Term,
+    term: impl Borrow<Term>,
     timeout: Duration,
 ) -> Result<String, DistError> {
-    let _ = (connection, term, timeout);
-    Err(DistError::Protocol("not built yet".into()))
+    let deadline = Deadline::after(Some(timeout));
+    match formatted(connection, RawTerm::of(term.borrow()), "~0p", deadline)? {
+        Some(text) => Ok(text),
+        None => Err(DistError::Closed(
+            "the node did not format a term".to_owned(),
+        )),
+    }
+}
+
+/// What a call came to, in the words of the old `rpc`: there a thrown value is like a returned one.
+pub(crate) fn explain(
+    connection: &mut Connection,
+    outcome: RawOutcome,
+    directive: &str,
+    deadline: Deadline,
+) -> Result<CommandOutcome, DistError> {
+    match outcome {
+        RawOutcome::Return(value) | RawOutcome::Throw(value) => {
+            let raw = value.as_raw();
+            if raw.is_atom("ok") {
+                return Ok(CommandOutcome::Ok);
+            }
+            if let Some([_, reason]) = tagged(raw, "badrpc") {
+                return bad_rpc(connection, reason.own(), deadline);
+            }
+            match tagged(raw, "error") {
+                Some([_, reason]) => shown(
+                    connection,
+                    reason.own(),
+                    "~0p",
+                    deadline,
+                    CommandOutcome::Error,
+                ),
+                None => shown(
+                    connection,
+                    value,
+                    directive,
+                    deadline,
+                    CommandOutcome::Value,
+                ),
+            }
+        }
+        RawOutcome::Exit(reason) | RawOutcome::Error(reason) => {
+            let reason = RawTerm::tuple(&[&RawTerm::of(&atom("EXIT")), &reason]);
+            bad_rpc(connection, reason, deadline)
+        }
+        RawOutcome::NodeDown => Ok(CommandOutcome::NodeDown),
+        RawOutcome::Timeout => Ok(CommandOutcome::Timeout),
+    }
+}
+
+fn bad_rpc(
+    connection: &mut Connection,
+    reason: RawTerm,
+    deadline: Deadline,
+) -> Result<CommandOutcome, DistError> {
+    shown(connection, reason, "~0p", deadline, CommandOutcome::BadRpc)
+}
+
+/// Has the node format a term and wraps the text.
+pub(crate) fn shown(
+    connection: &mut Connection,
+    term: RawTerm,
+    directive: &str,
+    deadline: Deadline,
+    wrap: fn(String) -> CommandOutcome,
+) -> Result<CommandOutcome, DistError> {
+    match formatted(connection, term, directive, deadline) {
+        Ok(Some(text)) => Ok(wrap(text)),
+        Ok(None) if deadline.is_over() => Ok(CommandOutcome::Timeout),
+        Ok(None) | Err(DistError::Closed(_)) => Ok(CommandOutcome::NodeDown),
+        Err(error) => Err(error),
+    }
+}
+
+/// `None`: the node was too slow, or ended the process that formats.
+fn formatted(
+    connection: &mut Connection,
+    term: RawTerm,
+    directive: &str,
+    deadline: Deadline,
+) -> Result<Option<String>, DistError> {
+    let args = [RawTerm::of(&string(directive)), RawTerm::list(&[term])];
+    let outcome = connection.call_helper(("io_lib", "format"), &args, deadline)?;
+    Ok(returned(&outcome).and_then(flatten_text))
+}
+
+/// `{Location, Module, Description}` of `erl_scan` or `erl_parse` in the module's own words.
+pub(crate) fn syntax_error(
+    connection: &mut Connection,
+    error: Raw<'_>,
+    deadline: Deadline,
+) -> Result<CommandOutcome, DistError> {
+    let Some([at, module, description]) = error.tuple_of() else {
+        return shown(
+            connection,
+            error.own(),
+            "~0p",
+            deadline,
+            CommandOutcome::Error,
+        );
+    };
+    let (line, column) = match at.tuple_of() {
+        Some([line, column]) => (line.int(), column.int()),
+        None => (at.int(), None),
+    };
+    let name = (module.atom().unwrap_or("erl_parse"), "format_error");
+    let words = connection.call_helper(name, &[description.own()], deadline)?;
+    let number = |n: Option<i32>| n.and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+    Ok(CommandOutcome::Syntax(SyntaxError {
+        line: number(line),
+        column: number(column),
+        message: returned(&words)
+            .and_then(flatten_text)
+            .unwrap_or_else(|| "syntax error".into()),
+    }))
+}
+
+/// A list of strings.
+fn strings(words: &[String]) -> RawTerm {
+    RawTerm::of(&list(words.iter().map(|word| string(word)).collect()))
 }

@@ -1,59 +1,34 @@
-//! The connection to a node.
+//! The connection to a node: who is meant, how it is reached, and how a call to it ends.
+//!
+//! [`Connection`] is one blocking socket and one owner; there is no runtime and no shared state. It
+//! is made for one command and dropped. One that is kept idle for longer than the node's tick time
+//! (a minute or two) is closed by the node, because ticks are answered only while something waits.
+
+mod call;
+mod connection;
+mod control;
+mod deadline;
+mod dispatch;
+mod epmd;
+mod error;
+mod handshake;
+mod resolve;
+mod transport;
+
+pub use crate::etf::Limits;
+pub use connection::Connection;
+pub use error::DistError;
+
+pub(crate) use call::RawOutcome;
+pub(crate) use connection::IoRequest;
+pub(crate) use deadline::Deadline;
 
 use crate::cookie::Cookie;
 use crate::io_server::Console;
 use crate::node_name::NodeName;
 use crate::term::Term;
+use std::ops::Range;
 use std::time::Duration;
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum DistError {
-    /// Nobody answered at the address: refused, no route, or silent until the deadline.
-    #[error("cannot reach {address}: {reason}")]
-    Unreachable {
-        /// Host and port that were tried.
-        address: String,
-        /// The system's words, or how long was waited.
-        reason: String,
-    },
-    /// The host does not resolve, or epmd does not know the node.
-    #[error("unknown node {name}: {reason}")]
-    NameUnknown {
-        /// The host or the node name in question.
-        name: String,
-        /// What was looked up and where.
-        reason: String,
-    },
-    /// The node and this program have different cookies.
-    #[error("node {node} rejected the cookie")]
-    CookieRejected {
-        /// The node that was asked for.
-        node: String,
-    },
-    /// Every name that was tried is in use on the node.
-    #[error("node {node} already has connections under all names that were tried")]
-    Alive {
-        /// The node that was asked for.
-        node: String,
-    },
-    /// Another node than the one asked for listens on the port.
-    #[error("node {found} answers at {address}, not {wanted}")]
-    WrongNode {
-        /// The node that was asked for.
-        wanted: String,
-        /// The node that answered.
-        found: String,
-        /// Host and port that were tried.
-        address: String,
-    },
-    /// The peer broke the protocol or a limit.
-    #[error("distribution protocol: {0}")]
-    Protocol(String),
-    /// The connection ended.
-    #[error("connection to the node closed: {0}")]
-    Closed(String),
-}
 
 /// How the port of the node is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +47,7 @@ pub enum Port {
 /// Which node to talk to.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// The node's name.
+    /// The node's name. Without a host part the node is taken to be one of this host (`-sname`).
     pub name: NodeName,
     /// The shared secret.
     pub cookie: Cookie,
@@ -89,7 +64,8 @@ pub struct Target {
 pub struct CallOptions<'a> {
     /// How long to wait for the answer; `None`: for ever.
     pub timeout: Option<Duration>,
-    /// What the called function reads and prints. `None`: output is thrown away, input is at its end.
+    /// Where the called function prints and reads. `None`: what it prints is thrown away, and there
+    /// is nothing to read.
     pub console: Option<&'a mut Console>,
 }
 
@@ -100,7 +76,7 @@ pub enum CallOutcome {
     Return(Term),
     /// It threw.
     Throw(Term),
-    /// It, or the process it ran in, exited with this reason.
+    /// It exited, or the process that it ran in was ended, with this reason.
     Exit(Term),
     /// It failed: `{Reason, StackTrace}`.
     Error(Term),
@@ -110,41 +86,7 @@ pub enum CallOutcome {
     Timeout,
 }
 
-/// A hidden connection to one node. Dropping it closes it.
-#[derive(Debug)]
-pub struct Connection {
-    peer: String,
-}
-
-impl Connection {
-    /// Resolves, connects and shakes hands, all within `timeout`.
-    pub fn connect(target: &Target, timeout: Duration) -> Result<Connection, DistError> {
-        let _ = (timeout, target);
-        Err(DistError::Protocol("not built yet".into()))
-    }
-
-    /// The full name of the node, as it gave it in the handshake.
-    #[must_use]
-    pub fn peer_name(&self) -> &str {
-        &self.peer
-    }
-
-    /// Calls `module:function(args...)` on the node.
-    pub fn call(
-        &mut self,
-        module: &str,
-        function: &str,
-        args: Vec<Term>,
-        options: CallOptions<'_>,
-    ) -> Result<CallOutcome, DistError> {
-        let _ = (module, function, args, options);
-        Err(DistError::Protocol("not built yet".into()))
-    }
-
-    /// The next message that was sent to this program's process and is no io request; `None` when
-    /// none came in time.
-    pub fn recv_message(&mut self, timeout: Duration) -> Result<Option<Term>, DistError> {
-        let _ = timeout;
-        Err(DistError::Protocol("not built yet".into()))
-    }
+/// A random number, for names and incarnations that must differ and keep no secret.
+fn pick(range: Range<u32>) -> u32 {
+    fastrand::u32(range)
 }

@@ -1,6 +1,23 @@
-//! This program as the group leader of what it calls: every io request of the protocol that
-//! "The Erlang I/O Protocol" describes gets an answer, because a missing one hangs the caller.
+//! This program as the group leader of what it calls: every io request of the protocol that "The
+//! Erlang I/O Protocol" in the STDLIB manual describes gets an answer, because a missing one hangs
+//! the caller for ever. What is printed on the node appears here as it is printed.
+//!
+//! Text goes out as UTF-8, whatever its encoding on the node.
 
+mod chars;
+mod console;
+mod format;
+mod reading;
+mod request;
+pub(crate) mod serve;
+mod stdio;
+mod typed;
+mod worker;
+
+pub use console::Console;
+
+use crate::etf::Raw;
+use crate::term::{Term, atom, tuple};
 use std::io;
 
 /// Where the text goes that a command prints on the node.
@@ -27,29 +44,12 @@ pub trait Input: Send {
     }
 }
 
-/// The terminal of a command: its output and its input. Both work on threads of their own, so that
-/// the node's ticks are answered while a slow pipe or a person is waited for.
-#[derive(Debug)]
-pub struct Console {
-    closed: bool,
+/// The text of character data, when it is that.
+pub(crate) fn flatten_text(chars: Raw<'_>) -> Option<String> {
+    String::from_utf8(chars::flatten(chars, chars::Encoding::Unicode).ok()?).ok()
 }
 
-impl Console {
-    /// A console over any output and input.
-    pub fn new(output: impl Output + 'static, input: impl Input + 'static) -> Console {
-        drop((output, input));
-        Console { closed: false }
-    }
-
-    /// Standard output and standard input of this process.
-    #[must_use]
-    pub fn stdio() -> Console {
-        Console { closed: false }
-    }
-
-    /// Whether the output was found closed, as with `| head`.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.closed
-    }
+/// `{error, Reason}` with an atom for the reason.
+pub(crate) fn io_error(reason: &str) -> Term {
+    tuple(vec![atom("error"), atom(reason)])
 }
