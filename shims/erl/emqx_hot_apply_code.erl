@@ -1,0 +1,278 @@
+%%% Object code: what is to be loaded, how it gets in, and how the former code gets back.
+%%%
+%%% Exists so that loading, purging and deleting of modules happen in one place, each with its inverse
+%%% in the log (emqx_hot_apply_undo). It must never kill a process unless the operator asked for a
+%%% brutal purge: code:load_binary/3 and code:purge/1 kill, so nothing is loaded before a soft purge
+%%% has answered that nobody runs the old code.
+%%% Beams come from the target tree or with the request; former beams from the file that the module
+%%% was loaded from, and only if that file still is what runs.
+-module(emqx_hot_apply_code).
+
+-export([item/3, former/1, md5/1, is_protected/1, read/1]).
+-export([prepare/1, users_of_old/1, vacate/2]).
+-export([load/2, replace/2, remove/2]).
+
+-export_type([item/0, former/0, part/0]).
+
+-type former() :: none | {known, file:filename(), binary()} | lost.
+-type item() :: #{
+    mod := module(),
+    file := file:filename(),
+    bin := binary(),
+    md5 := binary(),
+    exports := [{atom(), arity()}],
+    former := former()
+}.
+%% A module with an on_load function can't be in a batch: OTP must run that function by itself.
+-type part() :: {batch, [item()], code:prepared_code()} | {single, item()}.
+
+%% A module as it is to be loaded. Throws module_not_found when the beam is not what it should be.
+-spec item(module(), file:filename(), binary()) -> item().
+item(Module, File, Packed) ->
+    %% Stripped releases have compressed beams.
+    Beam =
+        case Packed of
+            <<16#1f, 16#8b, _/binary>> -> unpack(File, Packed);
+            _ -> Packed
+        end,
+    case beam_lib:chunks(Beam, [exports]) of
+        {ok, {Module, [{exports, Exports}]}} ->
+            #{
+                mod => Module,
+                file => File,
+                bin => Beam,
+                md5 => code:module_md5(Beam),
+                exports => Exports,
+                former => former(Module)
+            };
+        {ok, {Other, _}} ->
+            emqx_hot_apply_report:fail(module_not_found, "~ts holds module ~tp instead of ~tp", [
+                File, Other, Module
+            ]);
+        {error, beam_lib, Reason} ->
+            emqx_hot_apply_report:fail(module_not_found, "~ts: ~ts", [
+                File, beam_lib:format_error(Reason)
+            ])
+    end.
+
+unpack(File, Packed) ->
+    try
+        zlib:gunzip(Packed)
+    catch
+        error:Reason ->
+            emqx_hot_apply_report:fail(module_not_found, "~ts: cannot unpack: ~p", [File, Reason])
+    end.
+
+-spec read(file:filename()) -> binary().
+read(File) ->
+    case file:read_file(File) of
+        {ok, Beam} ->
+            Beam;
+        {error, Reason} ->
+            emqx_hot_apply_report:fail(module_not_found, "~ts: ~ts", [
+                File, file:format_error(Reason)
+            ])
+    end.
+
+%% MD5 of the code that runs now. It leaves out the compile chunk, into which release builds stamp
+%% their version, so that it tells whether the code itself differs.
+-spec md5(module()) -> binary() | none.
+md5(Module) ->
+    case erlang:module_loaded(Module) of
+        true -> erlang:get_module_info(Module, md5);
+        false -> none
+    end.
+
+%% The object code that runs now, to be loaded back by an undo. lost: it runs, but no file has it
+%% any more (a patch that was replaced on disk, code that was compiled in the VM).
+-spec former(module()) -> former().
+former(Module) ->
+    case {code:is_loaded(Module), md5(Module)} of
+        {false, _} -> none;
+        {_, none} -> none;
+        {{file, File}, Md5} when is_list(File), File =/= [] -> former(File, Md5);
+        {{file, _NoFile}, _} -> lost
+    end.
+
+former(File, Md5) ->
+    case file:read_file(File) of
+        {ok, Beam} ->
+            case code:module_md5(Beam) of
+                Md5 -> {known, File, Beam};
+                _ -> lost
+            end;
+        {error, _} ->
+            lost
+    end.
+
+%% Preloaded modules and those in sticky directories: the runtime itself, never replaced.
+-spec is_protected(module()) -> boolean().
+is_protected(Module) ->
+    lists:member(Module, erlang:pre_loaded()) orelse code:is_sticky(Module).
+
+%% Reads the code of all items into the VM without making any of it visible.
+-spec prepare([item()]) -> [part()].
+prepare([]) ->
+    [];
+prepare(Items) ->
+    case code:prepare_loading([{M, F, B} || #{mod := M, file := F, bin := B} <- Items]) of
+        {ok, Prepared} ->
+            [{batch, Items, Prepared}];
+        {error, Errors} ->
+            case [M || {M, on_load_not_allowed} <- Errors] of
+                OnLoad when length(OnLoad) =:= length(Errors) ->
+                    prepare_around(Items, OnLoad, []);
+                _ ->
+                    emqx_hot_apply_report:fail(module_not_found, "cannot be loaded: ~0tp", [Errors])
+            end
+    end.
+
+prepare_around([#{mod := Module} = Item | Items], OnLoad, Run) ->
+    case lists:member(Module, OnLoad) of
+        true ->
+            prepare(lists:reverse(Run)) ++ [{single, Item} | prepare_around(Items, OnLoad, [])];
+        false ->
+            prepare_around(Items, OnLoad, [Item | Run])
+    end;
+prepare_around([], _OnLoad, Run) ->
+    prepare(lists:reverse(Run)).
+
+%% Processes that a purge of the module's old code would kill.
+-spec users_of_old(module()) -> [pid()].
+users_of_old(Module) ->
+    case erlang:check_old_code(Module) of
+        true -> [Pid || Pid <- processes(), erlang:check_process_code(Pid, Module) =:= true];
+        false -> []
+    end.
+
+%% Removes the module's old code. Without Brutal only if nobody runs it. What nobody runs can't be
+%% missed, so this is not yet a change that needs an inverse.
+-spec vacate(module(), boolean()) -> ok.
+vacate(Module, Brutal) ->
+    case erlang:check_old_code(Module) of
+        false ->
+            ok;
+        true when Brutal ->
+            _ = code:purge(Module),
+            ok;
+        true ->
+            case code:soft_purge(Module) of
+                true ->
+                    ok;
+                false ->
+                    emqx_hot_apply_report:fail(
+                        old_code_in_use, "old code of ~tp is still run by ~ts", [
+                            Module, emqx_hot_apply_report:names(users_of_old(Module))
+                        ]
+                    )
+            end
+    end.
+
+%% Makes prepared code current: a batch at once for all its modules.
+-spec load([part()], boolean()) -> ok.
+load(Parts, Brutal) ->
+    lists:foreach(fun(Part) -> load_part(Part, Brutal) end, Parts).
+
+load_part({batch, Items, Prepared}, Brutal) ->
+    lists:foreach(fun(#{mod := M}) -> vacate(M, Brutal) end, Items),
+    case code:finish_loading(Prepared) of
+        ok -> record(Items, Brutal);
+        {error, Errors} -> load_failed(Errors)
+    end;
+load_part({single, #{mod := Module} = Item}, Brutal) ->
+    vacate(Module, Brutal),
+    insert(Item),
+    record([Item], Brutal).
+
+%% As load/2, for an application that is stopped: modules with an on_load function are deleted first,
+%% because a NIF library without an upgrade function can only be loaded into a fresh module.
+-spec replace([part()], boolean()) -> ok.
+replace(Parts, Brutal) ->
+    lists:foreach(
+        fun
+            ({single, #{mod := Module} = Item}) ->
+                vacate(Module, Brutal),
+                record([Item], Brutal),
+                _ = code:delete(Module),
+                vacate(Module, Brutal),
+                insert(Item);
+            ({batch, _, _} = Part) ->
+                load_part(Part, Brutal)
+        end,
+        Parts
+    ).
+
+%% Takes modules away that the target does not have any more. Their last users keep the code.
+-spec remove([{module(), former()}], boolean()) -> ok.
+remove(Modules, Brutal) ->
+    lists:foreach(
+        fun({Module, Former}) ->
+            vacate(Module, Brutal),
+            record([#{mod => Module, former => Former}], Brutal),
+            _ = code:delete(Module),
+            _ = code:soft_purge(Module)
+        end,
+        Modules
+    ).
+
+insert(#{mod := Module, file := File, bin := Beam}) ->
+    case code:load_binary(Module, File, Beam) of
+        {module, Module} -> ok;
+        {error, Reason} -> load_failed([{Module, Reason}])
+    end.
+
+-spec load_failed([{module(), term()}]) -> no_return().
+load_failed(Errors) ->
+    emqx_hot_apply_report:fail(load_failed, "~0tp", [Errors]).
+
+record(Items, Brutal) ->
+    Formers = [{Module, Former} || #{mod := Module, former := Former} <- Items],
+    _ = emqx_hot_apply_undo:push(
+        emqx_hot_apply_report:text("loading ~0tp", [[M || {M, _} <- Formers]]),
+        fun() -> put_back(Formers, Brutal) end
+    ),
+    ok.
+
+%% The inverse of every change above: whatever the modules' present state is, their former code is
+%% current again, all of it at once where OTP can do that.
+put_back(Formers, Brutal) ->
+    {Back, Attention} = lists:foldl(
+        fun({Module, Former}, {Items, Texts}) ->
+            case former_item(Module, Former, Brutal) of
+                {ok, Item} -> {[Item | Items], Texts};
+                ok -> {Items, Texts};
+                {attention, Text} -> {Items, [Text | Texts]}
+            end
+        end,
+        {[], []},
+        Formers
+    ),
+    lists:foreach(
+        fun
+            ({batch, _, Prepared}) -> ok = code:finish_loading(Prepared);
+            ({single, Item}) -> insert(Item)
+        end,
+        prepare(lists:reverse(Back))
+    ),
+    case Attention of
+        [] -> ok;
+        _ -> {attention, lists:reverse(Attention)}
+    end.
+
+former_item(Module, none, _Brutal) ->
+    _ = code:delete(Module),
+    _ = code:soft_purge(Module),
+    ok;
+former_item(Module, lost, _Brutal) ->
+    {attention,
+        emqx_hot_apply_report:text(
+            "~tp stays new: the file of its former code has changed or is gone", [Module]
+        )};
+former_item(Module, {known, File, Beam}, Brutal) ->
+    try
+        vacate(Module, Brutal),
+        {ok, item(Module, File, Beam)}
+    catch
+        throw:{refused, _, Detail} ->
+            {attention, emqx_hot_apply_report:text("~tp stays new: ~ts", [Module, Detail])}
+    end.
