@@ -1,0 +1,284 @@
+%%% The agent that applies a hop inside the broker's VM: the command hands it over as source, and one
+%%% process here, the owner, carries the attempt to its end, whether anybody is still listening or not.
+%%%
+%%% Exists because a command can be killed and a connection cut in the middle of an upgrade. The owner
+%%% is not linked to anybody, writes marker and journal by itself, and reports with messages that never
+%%% wait. It must never claim more than it has read back, never call something restored that isn't, and
+%%% never write the marker before everything else is done. Everything it knows comes with the request.
+%%%
+%%% Compiled in VMs from OTP 25 to 28 without a preprocessor: no macros, no includes.
+-module(emqx_hot_apply).
+
+-export([start/2, status/0, eval_hops/1]).
+
+-export_type([request/0]).
+
+-type request() :: #{
+    attempt := binary(),
+    from := binary(),
+    to := binary(),
+    tree := binary(),
+    rel_name := binary(),
+    marker := binary(),
+    journal := binary(),
+    hop := {File :: binary(), Source :: binary()},
+    beams := [{Module :: binary(), File :: binary(), Beam :: binary()}],
+    patches_dir := binary() | undefined,
+    brutal_purge := boolean(),
+    %% Time for one process to suspend, or one supervisor to answer, in milliseconds.
+    suspend_timeout := pos_integer(),
+    %% prove: everything up to, and without, the first change.
+    mode := apply | prove,
+    _ => _
+}.
+
+%% Starts the owner. ReplyTo gets {emqx_hot_apply, Attempt, Message} with {step, Step, Detail},
+%% {done, Map} or {failed, Map}. Fails with the running attempt when there is one.
+-spec start(pid(), request()) -> {ok, pid()} | {error, {locked, Attempt :: binary()}}.
+start(ReplyTo, Request) when is_pid(ReplyTo), is_map(Request) ->
+    Job = job(Request),
+    Starter = self(),
+    {Owner, Monitor} = spawn_monitor(fun() -> own(Starter, ReplyTo, Job) end),
+    receive
+        {emqx_hot_apply, Owner, owns} ->
+            demonitor(Monitor, [flush]),
+            {ok, Owner};
+        {'DOWN', Monitor, process, Owner, {locked, _} = Locked} ->
+            {error, Locked};
+        {'DOWN', Monitor, process, Owner, Reason} ->
+            error(Reason)
+    end.
+
+%% The attempt that runs in this VM.
+-spec status() -> idle | {running, Attempt :: binary()}.
+status() ->
+    case whereis(emqx_hot_apply) of
+        undefined -> idle;
+        Owner -> running(process_info(Owner, dictionary))
+    end.
+
+running(undefined) ->
+    idle;
+running({dictionary, Dictionary}) ->
+    {running, proplists:get_value(emqx_hot_apply_attempt, Dictionary, <<>>)}.
+
+%% What hop scripts are for, by evaluating them; nothing is changed.
+-spec eval_hops([{File :: binary(), Source :: binary()}]) ->
+    [{ok, From :: binary(), To :: binary()} | {error, binary()}].
+eval_hops(Scripts) ->
+    [
+        try emqx_hot_apply_hop:read(text(File), Source) of
+            #{from := From, to := To} ->
+                {ok, unicode:characters_to_binary(From), unicode:characters_to_binary(To)}
+        catch
+            throw:{refused, _Name, Detail} -> {error, Detail}
+        end
+     || {File, Source} <- Scripts
+    ].
+
+%% The request with text as OTP wants it: strings for versions, paths and names.
+job(#{hop := {File, Source}, beams := Beams, patches_dir := Patches} = Request) ->
+    #{
+        attempt => maps:get(attempt, Request),
+        from => text(maps:get(from, Request)),
+        to => text(maps:get(to, Request)),
+        tree => text(maps:get(tree, Request)),
+        rel_name => text(maps:get(rel_name, Request)),
+        marker => text(maps:get(marker, Request)),
+        journal => text(maps:get(journal, Request)),
+        hop => {text(File), Source},
+        beams => [{binary_to_atom(Module), text(Beam), Code} || {Module, Beam, Code} <- Beams],
+        patches_dir =>
+            case Patches of
+                undefined -> undefined;
+                _ -> text(Patches)
+            end,
+        brutal => maps:get(brutal_purge, Request),
+        limit => maps:get(suspend_timeout, Request),
+        mode => maps:get(mode, Request)
+    }.
+
+text(Binary) when is_binary(Binary) ->
+    case unicode:characters_to_list(Binary) of
+        Text when is_list(Text) -> Text;
+        _ -> error({not_text, Binary})
+    end.
+
+own(Starter, ReplyTo, #{attempt := Attempt} = Job) ->
+    _ = put(emqx_hot_apply_attempt, Attempt),
+    try
+        register(emqx_hot_apply, self())
+    catch
+        error:badarg ->
+            exit(
+                case status() of
+                    {running, Other} -> {locked, Other};
+                    idle -> {locked, <<>>}
+                end
+            )
+    end,
+    %% What an instruction or a callback links to this process must not take it down.
+    process_flag(trap_exit, true),
+    %% The starter's group leader goes away with the command.
+    group_leader(node_leader(), self()),
+    Starter ! {emqx_hot_apply, self(), owns},
+    ok = emqx_hot_apply_report:open(ReplyTo, Attempt),
+    ok = emqx_hot_apply_undo:open(),
+    _ = put(emqx_hot_apply_stages, []),
+    emqx_hot_apply_report:final(attempt(Job)).
+
+node_leader() ->
+    case whereis(user) of
+        undefined -> whereis(init);
+        User -> User
+    end.
+
+attempt(Job) ->
+    tell(Job, notice, hot_upgrade_started, #{}),
+    try
+        Plan = stage(plan, fun() -> plan(Job) end),
+        Done =
+            case Job of
+                #{mode := prove} -> proven(Plan, Job);
+                #{mode := apply} -> perform(Plan, Job)
+            end,
+        journal(Job, finished, [{<<"result">>, <<"success">>}]),
+        tell(Job, notice, hot_upgrade_done, #{}),
+        {done, Done#{
+            warnings => emqx_hot_apply_report:warnings(),
+            stages_us => get(emqx_hot_apply_stages)
+        }}
+    catch
+        Class:Reason:Stack ->
+            #{error := Name, detail := Detail} = Failure = failure(Class, Reason, Stack),
+            Error = [{<<"error">>, atom_to_binary(Name)}, {<<"detail">>, Detail}],
+            journal(Job, finished, [{<<"result">>, Error}]),
+            tell(Job, error, hot_upgrade_failed, Failure),
+            {failed, Failure}
+    end.
+
+%% Nothing is changed by a VM that can't say so afterwards: the journal is part of the proof.
+plan(Job) ->
+    Plan = emqx_hot_apply_plan:prove(Job),
+    #{words := Words} = Plan,
+    Detail = emqx_hot_apply_report:text("~b steps", [length(Words)]),
+    case append(Job, planned, [{<<"detail">>, Detail}]) of
+        ok ->
+            Plan;
+        {error, Reason} ->
+            emqx_hot_apply_report:fail(no_write_permission, "~ts: ~ts", [
+                maps:get(journal, Job), file:format_error(Reason)
+            ])
+    end.
+
+proven(#{words := Words} = Plan, #{to := To}) ->
+    lists:foreach(fun(Text) -> emqx_hot_apply_report:step(planned, "~ts", [Text]) end, Words),
+    #{items := Items, skipped := Skipped, processes := Processes, restarts := Restarts} = Plan,
+    #{callbacks := Callbacks} = Plan,
+    #{
+        version => unicode:characters_to_binary(To),
+        loaded => length(Items),
+        skipped => Skipped,
+        updated_processes => Processes,
+        restarted => [atom_to_binary(App) || {App, _} <- Restarts],
+        callbacks => length(Callbacks),
+        suspended_us => 0,
+        plan => Words
+    }.
+
+perform(#{skipped := Skipped} = Plan, #{to := To} = Job) ->
+    Counts = stage(apply, fun() -> emqx_hot_apply_exec:perform(Plan, Job) end),
+    %% Before the callbacks, while everything can still be taken back; and after them, because
+    %% they may change what was read.
+    stage(verify, fun() -> emqx_hot_apply_verify:check(Plan, Job) end),
+    journal(Job, code_changed, []),
+    Called = stage(post_upgrade, fun() -> emqx_hot_apply_exec:call_back(Plan) end),
+    Called > 0 andalso stage(verify, fun() -> emqx_hot_apply_verify:check(Plan, Job) end),
+    journal(Job, callbacks_done, []),
+    stage(permanent, fun() -> write_marker(Job) end),
+    journal(Job, marker_written, []),
+    #{loaded := Loaded, updated := Updated, restarted := Restarted, suspended_us := Longest} = Counts,
+    #{
+        version => unicode:characters_to_binary(To),
+        loaded => Loaded,
+        skipped => Skipped,
+        updated_processes => Updated,
+        restarted => [atom_to_binary(App) || App <- Restarted],
+        callbacks => Called,
+        suspended_us => Longest
+    }.
+
+write_marker(#{marker := Marker, to := To, attempt := Attempt}) ->
+    emqx_hot_apply_report:step(permanent, "~ts", [Marker]),
+    emqx_hot_apply_record:write_marker(Marker, To, Attempt).
+
+%% Stages are named in failures and timed; one that runs twice is shown with its whole time.
+stage(Name, Fun) ->
+    _ = put(emqx_hot_apply_stage, Name),
+    Begun = erlang:monotonic_time(microsecond),
+    Result = Fun(),
+    Took = erlang:monotonic_time(microsecond) - Begun,
+    Stages = get(emqx_hot_apply_stages),
+    Key = atom_to_binary(Name),
+    Before = proplists:get_value(Key, Stages, 0),
+    _ = put(emqx_hot_apply_stages, lists:keystore(Key, 1, Stages, {Key, Before + Took})),
+    Result.
+
+failure(Class, Reason, Stack) ->
+    {Name, Text} =
+        case {Class, Reason} of
+            {throw, {refused, Refusal, Detail}} ->
+                {Refusal, Detail};
+            _ ->
+                {internal_error,
+                    emqx_hot_apply_report:text("~p ~0tP at ~0tP", [Class, Reason, 20, Stack, 20])}
+        end,
+    Stage = get(emqx_hot_apply_stage),
+    {Changed, Restored, Attention} =
+        case emqx_hot_apply_undo:rewind() of
+            untouched -> {false, false, []};
+            restored -> {true, true, []};
+            {attention, Texts} -> {true, false, Texts}
+        end,
+    #{
+        error => Name,
+        stage => Stage,
+        detail => emqx_hot_apply_report:text("~ts", [lists:join("; ", [Text | Attention])]),
+        changed => Changed,
+        restored => Restored
+    }.
+
+%% After the proof the journal can't stop the upgrade any more: what has happened has happened.
+journal(Job, Step, More) ->
+    case append(Job, Step, More) of
+        ok ->
+            ok;
+        {error, Reason} ->
+            emqx_hot_apply_report:warn("cannot write ~ts to the journal ~ts: ~ts", [
+                Step, maps:get(journal, Job), file:format_error(Reason)
+            ])
+    end.
+
+%% A proof alone is no attempt, and leaves nothing behind.
+append(#{mode := prove}, _Step, _More) ->
+    ok;
+append(#{attempt := Attempt, from := From, to := To, journal := Journal}, Step, More) ->
+    At = calendar:system_time_to_rfc3339(
+        os:system_time(millisecond), [{unit, millisecond}, {offset, "Z"}]
+    ),
+    emqx_hot_apply_record:append(Journal, [
+        {<<"at">>, unicode:characters_to_binary(At)},
+        {<<"attempt">>, Attempt},
+        {<<"action">>, <<"upgrade">>},
+        {<<"step">>, atom_to_binary(Step)},
+        {<<"by">>, <<"node">>},
+        {<<"from">>, unicode:characters_to_binary(From)},
+        {<<"to">>, unicode:characters_to_binary(To)}
+        | More
+    ]).
+
+%% For the node's own log, where operators look first.
+tell(#{mode := prove}, _Level, _Event, _More) ->
+    ok;
+tell(#{attempt := Attempt, from := From, to := To}, Level, Event, More) ->
+    logger:log(Level, More#{msg => Event, attempt => Attempt, from => From, to => To}).
