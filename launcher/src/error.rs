@@ -82,7 +82,11 @@ pub enum Error {
     },
 
     #[error("{name} seems to be running, but not responding to pings.")]
-    StartUnreachable { name: String, host: String },
+    StartUnreachable {
+        name: String,
+        host: String,
+        reason: String,
+    },
 
     #[error("{name} node is started, but failed to complete the boot sequence in time.")]
     StartTimeout { name: String },
@@ -228,11 +232,10 @@ impl Error {
                 hints.push(format!("find more in the latest {}", log.display()));
                 hints
             }
-            Error::StartUnreachable { host, .. } => {
-                vec![format!(
-                    "make sure that '{host}' is a resolvable and reachable host name"
-                )]
-            }
+            Error::StartUnreachable { host, reason, .. } => vec![
+                reason.clone(),
+                format!("make sure that '{host}' is a resolvable and reachable host name"),
+            ],
             Error::StartTimeout { .. } => vec![
                 "EMQX_WAIT_FOR_START gives the seconds to wait; erlang.log.* tells what it did"
                     .into(),

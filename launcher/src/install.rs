@@ -123,6 +123,6 @@ fn check_complete(tree: &Tree, vsn: &ReleaseVsn) -> Result<(), String> {
 }
 
 fn erlexec(tree: &Tree, vars: &EmqxVars) -> PathBuf {
-    tree.erts(vars.get("ERTS_VSN").unwrap_or_default())
-        .join("bin/erlexec")
+    tree.erts_bin(vars.get("ERTS_VSN").unwrap_or_default())
+        .join("erlexec")
 }

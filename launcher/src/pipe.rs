@@ -8,6 +8,7 @@ use fs_err::os::unix::fs::OpenOptionsExt;
 use nix::fcntl::OFlag;
 
 use crate::error::Error;
+use crate::host::process_table;
 
 /// Stops the node in a hurry. The shell is restricted: `init:stop()` would be refused.
 const BRUTAL_SHUTDOWN: &[u8] = b"\nemqx_machine:brutal_shutdown().\n";
@@ -29,6 +30,19 @@ pub fn shut_down(pipe_dir: &Path) -> Result<(), Error> {
         .custom_flags(OFlag::O_NONBLOCK.bits())
         .open(pipe)?;
     Ok(file.write_all(BRUTAL_SHUTDOWN)?)
+}
+
+/// The processes of `run_erl` that serve the pipes of a directory. Each lives exactly as long as
+/// its VM and a moment longer.
+pub fn run_erls(pipe_dir: &Path) -> Vec<i32> {
+    process_table()
+        .into_iter()
+        .filter(|process| match process.args.as_slice() {
+            [_, flag, pipes, ..] => flag == "-daemon" && Path::new(pipes) == pipe_dir,
+            _ => false,
+        })
+        .map(|process| process.pid)
+        .collect()
 }
 
 /// `run_erl` numbers its pipes: `erlang.pipe.3.w` is newer than `erlang.pipe.2.w`.

@@ -91,7 +91,7 @@ impl Release {
 
     /// `erts-<vsn>/bin`.
     pub fn bindir(&self) -> PathBuf {
-        self.erts_dir().join("bin")
+        self.tree().erts_bin(&self.erts_vsn)
     }
 
     /// `releases/<vsn>`.
@@ -107,7 +107,7 @@ impl Release {
     /// The caller's environment with what every child of the launcher finds in it.
     pub fn child_environment(&self, caller: &Environment) -> Environment {
         let mut env = caller.clone();
-        let erts_lib = self.erts_dir().join("lib");
+        let erts_lib = self.tree().erts_lib(&self.erts_vsn);
         if erts_lib.is_dir() {
             prepend_path(&mut env, "LD_LIBRARY_PATH", &erts_lib);
         }

@@ -213,7 +213,7 @@ impl RelupNode<'_> {
         };
         let result_text = match self.connection() {
             Ok(connection) => {
-                node::format_term(connection, result.clone(), ANSWER_TIMEOUT).unwrap_or_default()
+                node::format_term(connection, result, ANSWER_TIMEOUT).unwrap_or_default()
             }
             Err(_) => String::new(),
         };

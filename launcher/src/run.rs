@@ -160,11 +160,7 @@ fn boot_command(
         }
         _ => {
             let spec = boot::plan_foreground(host, release, command, words)?;
-            syslog::log(
-                &release.name,
-                host.pid,
-                &format!("EXEC: {}", redacted(&spec.line())),
-            );
+            syslog::log(&release.name, host.pid, &format!("EXEC: {}", spec.line()));
             match exec(&spec)? {}
         }
     }
@@ -223,15 +219,4 @@ fn plugins_dir(base: &BaseRoot, env: &Environment) -> std::path::PathBuf {
         Some(dir) => base.path().join(dir),
         None => base.default_plugins(),
     }
-}
-
-/// The command line without the cookie, which has no place in a log that others read.
-fn redacted(line: &str) -> String {
-    let mut words: Vec<&str> = line.split(' ').collect();
-    for at in 1..words.len() {
-        if words[at - 1] == "-setcookie" {
-            words[at] = "******";
-        }
-    }
-    words.join(" ")
 }

@@ -1,5 +1,6 @@
 //! `stop`: ask the node to shut down in good order, then wait until its process is gone.
 
+use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -36,12 +37,16 @@ pub fn stop(host: &Host, release: &Release, contact: &Contact) -> Result<(), Err
         let outcome = shut_down(&mut connection);
         return finish_rpc(0, outcome).map(|()| message::answer("ok"));
     };
-    let shutdown = with_reports(|| match contact.connect() {
+    // Its run_erl ends a moment after it: a start right behind must not meet it.
+    let keepers = console_dir(host, process)
+        .map(|dir| pipe::run_erls(&dir))
+        .unwrap_or_default();
+    with_reports(|| match contact.connect() {
         Ok(mut connection) => finish_rpc(process.pid, shut_down(&mut connection)),
         Err(unreachable) => through_the_console(host, process, unreachable),
-    });
-    shutdown?;
-    wait_until_gone(&host.env, process.pid).inspect_err(|error| {
+    })?;
+    let ending: Vec<i32> = std::iter::once(process.pid).chain(keepers).collect();
+    wait_until_gone(&host.env, &ending).inspect_err(|error| {
         syslog::log(&release.name, process.pid, &format!("STOP: {error}"));
     })?;
     message::answer("ok");
@@ -77,13 +82,9 @@ fn through_the_console(
     process: &RunningNode,
     unreachable: Error,
 ) -> Result<(), Error> {
-    let Some(data_dir) = &process.data_dir else {
+    let Some(pipe_dir) = console_dir(host, process).filter(|dir| dir.is_dir()) else {
         return Err(unreachable);
     };
-    let pipe_dir = crate::boot::pipe_dir(data_dir, &host.user_name(), &process.name);
-    if !pipe_dir.is_dir() {
-        return Err(unreachable);
-    }
     message::warning(&format!(
         "{unreachable} Shutting it down through its console."
     ));
@@ -105,13 +106,23 @@ fn with_reports<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-fn wait_until_gone(env: &Environment, pid: i32) -> Result<(), Error> {
+/// Where the node's console has its pipes, if it was started as a daemon by this user.
+fn console_dir(host: &Host, process: &RunningNode) -> Option<PathBuf> {
+    let data_dir = process.data_dir.as_ref()?;
+    Some(crate::boot::pipe_dir(
+        data_dir,
+        &host.user_name(),
+        &process.name,
+    ))
+}
+
+fn wait_until_gone(env: &Environment, pids: &[i32]) -> Result<(), Error> {
     let seconds = env
         .get("EMQX_WAIT_FOR_STOP")
         .and_then(|text| text.parse().ok())
         .unwrap_or(120);
     let deadline = Instant::now() + Duration::from_secs(seconds);
-    while is_alive(pid) {
+    while let Some(pid) = pids.iter().copied().find(|pid| is_alive(*pid)) {
         if Instant::now() >= deadline {
             return Err(Error::StopTimeout { pid, seconds });
         }

@@ -186,6 +186,18 @@ impl Tree {
         self.releases().join("emqx_vars")
     }
 
+    /// `erts-<vsn>/bin/`: `erlexec`, `escript`, `run_erl` and the VM itself.
+    #[must_use]
+    pub fn erts_bin(&self, vsn: &str) -> PathBuf {
+        self.erts(vsn).join("bin")
+    }
+
+    /// `erts-<vsn>/lib/`: shared libraries that some old releases bring along.
+    #[must_use]
+    pub fn erts_lib(&self, vsn: &str) -> PathBuf {
+        self.erts(vsn).join("lib")
+    }
+
     /// `erts-<vsn>/`; `vsn` is the `ERTS_VSN` of the tree's own files.
     #[must_use]
     pub fn erts(&self, vsn: &str) -> PathBuf {

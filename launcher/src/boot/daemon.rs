@@ -13,9 +13,9 @@ use crate::boot::{Boot, PREPARED, warn};
 use crate::command::Command;
 use crate::error::Error;
 use crate::exec::ExecSpec;
-use crate::host::{Host, is_alive, process_table};
+use crate::host::{Host, is_alive};
 use crate::message;
-use crate::pipe;
+use crate::pipe::{self, run_erls};
 use crate::release::Release;
 use crate::target::{DIST_BASE_PORT, Way, epmd_is_used};
 
@@ -47,6 +47,7 @@ pub fn start(host: &Host, release: &Release) -> Result<(), Error> {
     let time = boot.generate(release)?;
     let pipe_dir = boot.pipe_dir(&host.user_name());
     fs_err::create_dir_all(&pipe_dir)?;
+    let older = run_erls(&pipe_dir);
     let spec = run_erl(release, &boot, &pipe_dir, &time);
     let status = spec.command().status().map_err(|source| Error::Exec {
         program: spec.program.clone(),
@@ -61,6 +62,7 @@ pub fn start(host: &Host, release: &Release) -> Result<(), Error> {
         boot: &boot,
         target: &target,
         pipe_dir: &pipe_dir,
+        older,
     };
     watch.wait(Instant::now() + Duration::from_secs(seconds))?;
     message::answer(&format!(
@@ -121,16 +123,22 @@ struct Watch<'a> {
     boot: &'a Boot,
     target: &'a Target,
     pipe_dir: &'a Path,
+    /// Processes of `run_erl` that were there before: of a node that is just ending.
+    older: Vec<i32>,
 }
 
 impl Watch<'_> {
     fn wait(&self, deadline: Instant) -> Result<(), Error> {
-        let Some(daemon) = self.daemon_pid() else {
-            return Err(died(self.release, self.boot));
+        let mut daemon = Daemon {
+            pipe_dir: self.pipe_dir,
+            older: &self.older,
+            pid: None,
+            misses: 0,
         };
         let mut connection: Option<Connection> = None;
+        let mut unreachable = String::new();
         while Instant::now() < deadline {
-            if !is_alive(daemon) {
+            if !daemon.is_alive() {
                 return Err(died(self.release, self.boot));
             }
             match connection.as_mut().map(is_ready) {
@@ -138,7 +146,10 @@ impl Watch<'_> {
                 Some(Ok(false)) => {}
                 // A connection that broke says nothing yet: the next look tells whether it died.
                 Some(Err(())) => connection = None,
-                None => connection = Connection::connect(self.target, PROBE_TIMEOUT).ok(),
+                None => match Connection::connect(self.target, PROBE_TIMEOUT) {
+                    Ok(connected) => connection = Some(connected),
+                    Err(error) => unreachable = error.to_string(),
+                },
             }
             sleep(POLL);
         }
@@ -149,20 +160,38 @@ impl Watch<'_> {
             None => Error::StartUnreachable {
                 host: self.target.host.clone(),
                 name,
+                reason: unreachable,
             },
             Some(_) => Error::StartTimeout { name },
         })
     }
+}
 
-    /// The process of `run_erl`, which lives exactly as long as the VM: its pipe directory is ours.
-    fn daemon_pid(&self) -> Option<i32> {
-        process_table()
-            .into_iter()
-            .find(|process| match process.args.as_slice() {
-                [_, flag, pipes, ..] => flag == "-daemon" && Path::new(pipes) == self.pipe_dir,
-                _ => false,
-            })
-            .map(|process| process.pid)
+/// The process of `run_erl`, which lives exactly as long as the VM.
+struct Daemon<'a> {
+    pipe_dir: &'a Path,
+    older: &'a [i32],
+    pid: Option<i32>,
+    misses: u32,
+}
+
+impl Daemon<'_> {
+    /// How often in a row no process may be seen. `run_erl` forks twice on its way to being a
+    /// daemon, and one look at the process table can miss the old process and the new one.
+    const MISSES: u32 = 3;
+
+    fn is_alive(&mut self) -> bool {
+        if self.pid.is_none_or(|pid| !is_alive(pid)) {
+            self.pid = run_erls(self.pipe_dir)
+                .into_iter()
+                .find(|pid| !self.older.contains(pid));
+        }
+        self.misses = if self.pid.is_some() {
+            0
+        } else {
+            self.misses + 1
+        };
+        self.misses < Self::MISSES
     }
 }
 

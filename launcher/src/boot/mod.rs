@@ -142,18 +142,19 @@ impl Boot {
         hocon::generate(release, &self.env, &configs_dir, &time)?;
         let installed = fs_err::read_to_string(release.etc_dir.join("vm.args"))?;
         let target = vm_args_file(&configs_dir, &time);
-        let merged = vm_args::merge(
-            &installed,
-            &fs_err::read_to_string(&target)?,
-            &release.rel_dir().join("consolidated"),
-            if self.name.is_long() {
+        let name = self.name.to_string();
+        let own = vm_args::Own {
+            consolidated: &release.rel_dir().join("consolidated"),
+            name_flag: if self.name.is_long() {
                 "-name"
             } else {
                 "-sname"
             },
-            &self.name.to_string(),
-            &self.data_dir.join("mnesia").join(self.name.to_string()),
-        );
+            name: &name,
+            cookie: &self.cookie,
+            mnesia_dir: &self.data_dir.join("mnesia").join(&name),
+        };
+        let merged = vm_args::merge(&installed, &fs_err::read_to_string(&target)?, &own);
         let temp = tempfile::NamedTempFile::new_in(&configs_dir)?;
         fs_err::write(temp.path(), merged)?;
         fs_err::set_permissions(temp.path(), fs_err::metadata(&target)?.permissions())?;
@@ -190,7 +191,6 @@ impl Boot {
             env,
             config: self.configs_dir().join(format!("app.{time}.config")),
             args_file: vm_args_file(&self.configs_dir(), time),
-            cookie: &self.cookie,
             epmd_args: self.epmd_args.clone(),
             proto_dist: self.proto_dist.clone(),
             data_dir: &self.data_dir,

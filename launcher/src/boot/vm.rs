@@ -28,8 +28,6 @@ pub struct VmFacts<'a> {
     pub config: PathBuf,
     /// `vm.<time>.args`.
     pub args_file: PathBuf,
-    /// The cookie.
-    pub cookie: &'a str,
     /// How nodes find each other.
     pub epmd_args: Vec<String>,
     /// The distribution's transport.
@@ -75,7 +73,6 @@ fn erl_args(facts: &VmFacts<'_>) -> Vec<OsString> {
     args.extend(["-mode".into(), facts.mode.as_str().into()]);
     args.extend(["-config".into(), facts.config.clone().into()]);
     args.extend(["-args_file".into(), facts.args_file.clone().into()]);
-    args.extend(["-setcookie".into(), facts.cookie.into()]);
     if facts.debug_init {
         args.push("-init_debug".into());
     }
@@ -95,7 +92,6 @@ fn iex_args(facts: &VmFacts<'_>) -> Vec<OsString> {
     ]);
     args.extend(["--erl-config".into(), facts.config.clone().into()]);
     args.extend(["--vm-args".into(), facts.args_file.clone().into()]);
-    args.extend(["--cookie".into(), facts.cookie.into()]);
     for option in [
         "-enable-feature maybe_expr".to_owned(),
         format!("-mode {}", facts.mode),

@@ -3,41 +3,48 @@
 
 use std::path::Path;
 
+/// What the launcher itself knows better than any file.
+#[derive(Debug, Clone, Copy)]
+pub struct Own<'a> {
+    /// `releases/<vsn>/consolidated`.
+    pub consolidated: &'a Path,
+    /// `-name` or `-sname`.
+    pub name_flag: &'a str,
+    /// The node's name.
+    pub name: &'a str,
+    /// The cookie, for a configuration that names none.
+    pub cookie: &'a str,
+    /// Where mnesia keeps this node's tables.
+    pub mnesia_dir: &'a Path,
+}
+
 /// Lays generated options over the installed ones. A generated line replaces the lines of the
 /// same option and is appended where there is none; then come the code path of consolidated
 /// protocols, the node's name and mnesia's directory.
-pub fn merge(
-    installed: &str,
-    generated: &str,
-    consolidated: &Path,
-    name_flag: &str,
-    name: &str,
-    mnesia_dir: &Path,
-) -> String {
+pub fn merge(installed: &str, generated: &str, own: &Own<'_>) -> String {
     let mut lines: Vec<String> = installed.lines().map(str::to_owned).collect();
-    lines.push(format!("-pa \"{}\"", consolidated.display()));
+    lines.push(format!("-pa \"{}\"", own.consolidated.display()));
     for line in generated
         .lines()
         .map(str::trim)
         .filter(|line| is_option(line))
     {
         let key = key_of(line);
-        let places: Vec<usize> = lines
-            .iter()
-            .enumerate()
-            .filter(|(_, old)| is_option(old.trim()) && key_of(old.trim()) == key)
-            .map(|(at, _)| at)
-            .collect();
-        if places.is_empty() {
-            lines.push(line.to_owned());
-        }
-        for at in places {
-            line.clone_into(&mut lines[at]);
-        }
+        let first = lines.iter().position(|old| has_key(old, &key));
+        lines.retain(|old| !has_key(old, &key));
+        lines.insert(first.unwrap_or(lines.len()), line.to_owned());
     }
-    lines.push(format!("{name_flag} {name}"));
-    lines.push(format!("-mnesia dir '\"{}\"'", mnesia_dir.display()));
+    // With two cookies on its command line a VM takes neither.
+    if !lines.iter().any(|line| has_key(line, &["-setcookie"])) {
+        lines.push(format!("-setcookie '{}'", own.cookie));
+    }
+    lines.push(format!("{} {}", own.name_flag, own.name));
+    lines.push(format!("-mnesia dir '\"{}\"'", own.mnesia_dir.display()));
     lines.join("\n") + "\n"
+}
+
+fn has_key(line: &str, key: &[&str]) -> bool {
+    is_option(line.trim()) && key_of(line.trim()) == key
 }
 
 fn is_option(line: &str) -> bool {
@@ -88,15 +95,18 @@ mod tests {
     use super::*;
 
     fn check(installed: &str, generated: &str, expected: &[&str]) {
-        let merged = merge(
-            installed,
-            generated,
-            Path::new("/rel/consolidated"),
-            "-name",
-            "emqx@h",
-            Path::new("/data/mnesia/emqx@h"),
-        );
+        let own = Own {
+            consolidated: Path::new("/rel/consolidated"),
+            name_flag: "-name",
+            name: "emqx@h",
+            cookie: "secret",
+            mnesia_dir: Path::new("/data/mnesia/emqx@h"),
+        };
+        let merged = merge(installed, generated, &own);
         let mut lines: Vec<&str> = expected.to_vec();
+        if !expected.iter().any(|line| line.starts_with("-setcookie")) {
+            lines.push("-setcookie 'secret'");
+        }
         lines.extend(["-name emqx@h", "-mnesia dir '\"/data/mnesia/emqx@h\"'"]);
         assert_eq!(merged.lines().collect::<Vec<_>>(), lines);
     }
