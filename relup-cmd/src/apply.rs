@@ -125,6 +125,7 @@ impl Watch<'_> {
                         // The node holds on to its own work; this lock is only the command's.
                         RelupLock::remove_file(lock);
                         leave();
+                        return;
                     }
                     thread::park_timeout(LOOK);
                 }
@@ -134,5 +135,58 @@ impl Watch<'_> {
             watcher.thread().unpark();
             result
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::testing::Site;
+
+    #[test]
+    fn an_interrupt_during_the_apply_frees_the_lock_and_leaves_at_once() {
+        let site = Site::new();
+        let lock = RelupLock::acquire(&site.install.base).expect("free");
+        let interrupt = Interrupt::deaf();
+        let (left, leaving) = channel();
+        let leave = || left.send(()).expect("somebody waits");
+        let mut watch = Watch {
+            interrupt: &interrupt,
+            progress: &mut |_| {},
+            leave: &leave,
+        };
+        watch.during(lock.path(), |_| {
+            interrupt.raise();
+            // The real `leave` ends the process; here the node's answer comes only afterwards.
+            leaving
+                .recv()
+                .expect("it leaves while the node still works");
+            assert!(!lock.path().exists());
+        });
+    }
+
+    #[test]
+    fn without_an_interrupt_the_answer_comes_through() {
+        let site = Site::new();
+        let lock = RelupLock::acquire(&site.install.base).expect("free");
+        let interrupt = Interrupt::deaf();
+        let mut steps = Vec::new();
+        let mut progress = |ApplyEvent::Step { step, .. }| steps.push(step);
+        let mut watch = Watch {
+            interrupt: &interrupt,
+            progress: &mut progress,
+            leave: &|| unreachable!(),
+        };
+        let answer = watch.during(lock.path(), |progress| {
+            progress(ApplyEvent::Step {
+                step: "planned".to_owned(),
+                detail: String::new(),
+            });
+            7
+        });
+        assert_eq!((answer, steps), (7, vec!["planned".to_owned()]));
+        assert!(lock.path().exists());
     }
 }

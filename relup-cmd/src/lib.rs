@@ -48,6 +48,8 @@ mod stage;
 mod state;
 mod status;
 mod tarball;
+#[cfg(test)]
+mod testing;
 mod trees;
 mod upgrade;
 

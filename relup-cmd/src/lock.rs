@@ -151,3 +151,136 @@ fn holder(mut file: &std::fs::File) -> String {
         _ => "its pid is not known yet".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Child, ChildStdout, Command, Stdio};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    const BASE: &str = "RELUP_CMD_TEST_LOCK_BASE";
+
+    fn base() -> (tempfile::TempDir, BaseRoot) {
+        let dir = crate::testing::scratch();
+        let base = BaseRoot::new(dir.path().to_owned()).expect("absolute");
+        (dir, base)
+    }
+
+    fn names(base: &BaseRoot) -> Option<Vec<String>> {
+        base.relup_dir()
+            .exists()
+            .then(|| crate::release::names_in(&base.relup_dir()).expect("readable"))
+    }
+
+    /// Not a test: the other process of the tests below. Holds the lock until its input ends.
+    #[test]
+    #[ignore = "run by other tests in a process of its own"]
+    fn other_process() {
+        let Some(root) = std::env::var_os(BASE) else {
+            return;
+        };
+        let base = BaseRoot::new(root.into()).expect("absolute");
+        let _held = RelupLock::acquire(&base).expect("free");
+        println!("\nheld");
+        let _ = std::io::stdin().read_line(&mut String::new());
+    }
+
+    /// A process that holds the lock.
+    fn other(base: &BaseRoot) -> (Child, BufReader<ChildStdout>) {
+        let mut child = Command::new(std::env::current_exe().expect("a path"))
+            .args([
+                "--exact",
+                "lock::tests::other_process",
+                "--ignored",
+                "--nocapture",
+            ])
+            .env(BASE, base.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("started");
+        let mut out = BufReader::new(child.stdout.take().expect("piped"));
+        let held = out
+            .by_ref()
+            .lines()
+            .any(|line| line.expect("text") == "held");
+        assert!(held, "the other process did not get the lock");
+        (child, out)
+    }
+
+    #[test]
+    fn of_two_processes_one_gets_the_lock_and_the_other_its_pid() {
+        let (_dir, base) = base();
+        let (mut child, _out) = other(&base);
+        let refused = RelupLock::acquire(&base).expect_err("held by the other process");
+        assert_eq!(refused.name(), "locked");
+        assert!(
+            refused.to_string().contains(&format!("pid {}", child.id())),
+            "{refused}"
+        );
+        assert_eq!(
+            RelupLock::holder(&base),
+            Some(format!("pid {}", child.id()))
+        );
+        assert_eq!(names(&base), Some(vec!["lock".to_owned()]));
+        drop(child.stdin.take());
+        assert!(child.wait().expect("reaped").success());
+        assert_eq!(
+            names(&base),
+            None,
+            "the holder made relup/, so it takes it away"
+        );
+        RelupLock::acquire(&base).expect("free again");
+    }
+
+    #[test]
+    fn the_lock_of_a_killed_process_is_free() {
+        let (_dir, base) = base();
+        let (mut child, _out) = other(&base);
+        child.kill().expect("killed");
+        child.wait().expect("reaped");
+        assert_eq!(names(&base), Some(vec!["lock".to_owned()]));
+        assert_eq!(RelupLock::holder(&base), None);
+        drop(RelupLock::acquire(&base).expect("free"));
+        assert_eq!(names(&base), Some(vec![]));
+    }
+
+    #[test]
+    fn a_directory_that_was_there_or_is_used_stays() {
+        let (_dir, base) = base();
+        let lock = RelupLock::acquire(&base).expect("free");
+        fs::write(base.marker(), "5.10.5\n").expect("written");
+        drop(lock);
+        assert_eq!(names(&base), Some(vec!["current".to_owned()]));
+        fs::remove_file(base.marker()).expect("removed");
+        drop(RelupLock::acquire(&base).expect("free"));
+        assert_eq!(names(&base), Some(vec![]));
+    }
+
+    #[test]
+    fn never_do_two_hold_it_however_often_it_changes_hands() {
+        let (_dir, base) = base();
+        let (inside, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        match RelupLock::acquire(&base) {
+                            Ok(lock) => {
+                                assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                                taken.fetch_add(1, Ordering::SeqCst);
+                                inside.fetch_sub(1, Ordering::SeqCst);
+                                drop(lock);
+                            }
+                            Err(error) => assert_eq!(error.name(), "locked", "{error}"),
+                        }
+                    }
+                });
+            }
+        });
+        assert!(taken.load(Ordering::SeqCst) >= 50);
+        assert_eq!(names(&base), None);
+    }
+}

@@ -179,3 +179,110 @@ impl Row {
 fn time(ms: i64) -> String {
     Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), state::timestamp)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{FakeNode, NEW, OLD, Site, write};
+
+    const STARTED: &str = r#"{"at":"2026-01-02T03:04:05.678Z","attempt":"a","action":"upgrade","step":"started","by":"command","from":"5.10.3","to":"5.10.4"}"#;
+
+    fn plugin_row(started_at_ms: i64) -> PluginLogRow {
+        PluginLogRow {
+            started_at_ms,
+            finished_at_ms: None,
+            from: "5.10.2".to_owned(),
+            to: "5.10.3".to_owned(),
+            status: "in-progress".to_owned(),
+            result: String::new(),
+        }
+    }
+
+    #[test]
+    fn without_any_history_it_says_so_and_creates_nothing() {
+        let site = Site::new();
+        let before = site.snapshot();
+        for mut node in [site.node(), FakeNode::down()] {
+            assert_eq!(
+                site.run(&mut node, &["logs"]).out,
+                "no upgrade history on this node\n"
+            );
+            assert_eq!(
+                site.run(&mut node, &["logs-clear"]).out,
+                "cleared all upgrade logs\n"
+            );
+        }
+        assert_eq!(site.snapshot(), before);
+    }
+
+    #[test]
+    fn every_attempt_is_one_row_oldest_first() {
+        let site = Site::with_hop();
+        write(&site.base().journal(), &format!("{STARTED}\n"));
+        let tarball = site.new_tarball();
+        let mut node = site.node().failing("module_not_found", false, false);
+        site.upgrade(&mut node, &tarball, &[]);
+        site.upgrade(&mut site.node(), &tarball, &[]);
+        site.run(&mut site.node(), &["rollback"]);
+        let mut node = site.node();
+        node.plugin_rows = vec![plugin_row(1_700_000_000_000)];
+        let said = site.run(&mut node, &["logs"]);
+        let lines: Vec<_> = said.out.lines().collect();
+        let [plugin, torn, refused, upgraded, back] = lines.as_slice() else {
+            panic!("{said:?}")
+        };
+        assert_eq!(
+            *plugin,
+            "started=2023-11-14T22:13:20.000Z finished=- 5.10.2 -> 5.10.3 status=in-progress result=-"
+        );
+        assert_eq!(
+            *torn,
+            "started=2026-01-02T03:04:05.678Z finished=- 5.10.3 -> 5.10.4 status=interrupted result=unknown"
+        );
+        let ends = |line: &str, end: &str| assert!(line.ends_with(end), "{line}");
+        ends(
+            refused,
+            "5.10.4 -> 5.10.5 status=finished result=module_not_found",
+        );
+        ends(upgraded, "5.10.4 -> 5.10.5 status=finished result=success");
+        ends(
+            back,
+            "5.10.5 -> 5.10.4 status=finished result=success action=rollback",
+        );
+        let json = site.run(&mut node, &["logs", "--json"]).json();
+        assert_eq!(json["attempts"].as_array().map(Vec::len), Some(5));
+        assert_eq!(json["attempts"][2]["detail"], json!("emqx_x"));
+        assert_eq!(
+            (&json["attempts"][4]["from"], &json["attempts"][4]["to"]),
+            (&json!(NEW), &json!(OLD))
+        );
+    }
+
+    #[test]
+    fn an_attempt_that_the_node_works_on_is_in_progress() {
+        let site = Site::new();
+        write(&site.base().journal(), &format!("{STARTED}\n"));
+        let mut node = site.node();
+        node.attempt = Ok(Some("a".to_owned()));
+        let said = site.run(&mut node, &["logs"]);
+        assert!(said.out.contains("status=in-progress result=-"), "{said:?}");
+    }
+
+    #[test]
+    fn clearing_forgets_the_journal_and_the_plugins_rows() {
+        let site = Site::new();
+        write(&site.base().journal(), &format!("{STARTED}\n"));
+        let mut node = site.node();
+        node.plugin_rows = vec![plugin_row(0)];
+        let said = site.run(&mut node, &["logs-clear"]);
+        assert_eq!(
+            (said.code, said.out.as_str()),
+            (0, "cleared all upgrade logs\n")
+        );
+        assert_eq!(
+            site.run(&mut node, &["logs"]).out,
+            "no upgrade history on this node\n"
+        );
+        assert_eq!(site.relup_names(), ["journal.jsonl"]);
+    }
+}

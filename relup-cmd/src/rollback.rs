@@ -136,3 +136,124 @@ fn answer(from: &str, destination: &Destination) -> Answer {
     .field("tree", tree.to_string_lossy())
     .field("restart_needed", true)
 }
+
+#[cfg(test)]
+mod tests {
+    use fs_err as fs;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{FakeNode, NEW, OLD, Release, Said, Site, write};
+
+    /// An installation whose marker names a deployed [`NEW`].
+    fn upgraded() -> Site {
+        let site = Site::with_hop();
+        let said = site.upgrade(&mut site.node(), &site.new_tarball(), &[]);
+        assert_eq!(said.code, 0, "{said:?}");
+        fs::remove_file(site.base().journal()).expect("removed");
+        site
+    }
+
+    fn check_refused(site: &Site, args: &[&str], name: &str) {
+        let before = site.snapshot();
+        let said = site.run(&mut site.node(), args);
+        assert_eq!((said.code, said.error_name()), (1, name), "{said:?}");
+        assert!(said.err.contains("\nhint: "), "{said:?}");
+        assert_eq!(site.snapshot(), before);
+    }
+
+    fn check_done(site: &Site, said: &Said, from: &str, to: &str) {
+        assert_eq!(said.code, 0, "{said:?}");
+        assert!(said.out.contains("`emqx restart` boots"), "{said:?}");
+        assert_eq!(
+            site.steps(),
+            [Step::Started, Step::MarkerWritten, Step::Finished]
+        );
+        let records = site.records();
+        assert!(
+            records
+                .iter()
+                .all(|record| record.action == Action::Rollback)
+        );
+        assert_eq!(records[0].from.as_deref(), Some(from));
+        assert_eq!(records[0].to.as_deref(), Some(to));
+    }
+
+    #[test]
+    fn the_marker_is_removed_and_the_deployed_tree_kept() {
+        let site = upgraded();
+        let said = site.run(&mut site.node(), &["rollback"]);
+        check_done(&site, &said, NEW, OLD);
+        assert_eq!(site.marker(), None);
+        assert_eq!(
+            site.relup_names(),
+            [NEW, "5.10.5.manifest", "catalog", "journal.jsonl"]
+        );
+    }
+
+    #[test]
+    fn another_deployed_tree_can_be_chosen_also_without_a_node() {
+        let site = upgraded();
+        fs::remove_file(site.base().marker()).expect("removed");
+        let said = site.run(&mut FakeNode::down(), &["rollback", "--to", NEW]);
+        check_done(&site, &said, OLD, NEW);
+        assert_eq!(site.marker().as_deref(), Some("5.10.5\n"));
+    }
+
+    #[test]
+    fn the_original_version_by_name_is_the_original_tree() {
+        let site = upgraded();
+        let said = site.run(&mut site.node(), &["rollback", "--to", OLD, "--json"]);
+        assert_eq!(said.json()["to"], json!(OLD));
+        assert_eq!(site.marker(), None);
+    }
+
+    #[test]
+    fn a_damaged_marker_is_rolled_back_too() {
+        let site = Site::with_hop();
+        write(&site.base().marker(), "../x");
+        let said = site.run(&mut site.node(), &["rollback"]);
+        check_done(&site, &said, "damaged", OLD);
+        assert_eq!(site.marker(), None);
+    }
+
+    #[test]
+    fn what_would_not_do_what_it_says_is_refused() {
+        check_refused(&Site::new(), &["rollback"], "nothing_to_roll_back");
+        check_refused(
+            &Site::new(),
+            &["rollback", "--to", OLD],
+            "nothing_to_roll_back",
+        );
+        check_refused(&Site::new(), &["rollback", "--to", NEW], "not_deployed");
+        let site = upgraded();
+        check_refused(&site, &["rollback", "--to", NEW], "nothing_to_roll_back");
+        check_refused(&site, &["rollback", "--to", "5.10.9"], "not_deployed");
+        fs::remove_file(site.base().tree().launcher()).expect("removed");
+        check_refused(&site, &["rollback"], "incomplete_release");
+    }
+
+    #[test]
+    fn a_tree_that_lost_something_is_not_booted() {
+        let site = upgraded();
+        fs::remove_file(site.base().marker()).expect("removed");
+        let tree = site.base().deployed(&NEW.parse().expect("a version"));
+        fs::remove_dir_all(tree.lib().join("emqx-5.10.5")).expect("removed");
+        check_refused(&site, &["rollback", "--to", NEW], "tree_damaged");
+        fs::remove_file(tree.emqx_vars()).expect("removed");
+        check_refused(&site, &["rollback", "--to", NEW], "cannot_read_emqx_vars");
+        let other = site.base().deployed(&"5.10.6".parse().expect("a version"));
+        Release::of(NEW).unpack(other.path());
+        check_refused(&site, &["rollback", "--to", "5.10.6"], "incomplete_release");
+    }
+
+    #[test]
+    fn nothing_is_switched_while_the_node_applies() {
+        let site = upgraded();
+        let mut node = site.node();
+        node.attempt = Ok(Some("x".to_owned()));
+        let said = site.run(&mut node, &["rollback"]);
+        assert_eq!((said.code, said.error_name()), (1, "locked"));
+        assert_eq!(site.marker().as_deref(), Some("5.10.5\n"));
+    }
+}

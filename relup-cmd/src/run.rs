@@ -75,3 +75,81 @@ pub(crate) fn perform(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{NEW, Release, Site};
+
+    fn words(args: &[&str]) -> Vec<OsString> {
+        args.iter().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn wrong_usage_is_told_from_a_call_for_help() {
+        for (args, code) in [
+            (&["--help"][..], 0),
+            (&["upgrade", "--help"], 0),
+            (&[], USAGE),
+            (&["upgrade"], USAGE),
+            (&["upgrade", "a", "b"], USAGE),
+            (&["upgrade", "a", "--fast"], USAGE),
+            (&["rollback", "--to", "../x"], USAGE),
+            (&["downgrade"], USAGE),
+        ] {
+            let site = Site::new();
+            let before = site.snapshot();
+            assert_eq!(
+                run(&words(args), &site.install, &mut site.node()),
+                code,
+                "{args:?}"
+            );
+            assert_eq!(site.snapshot(), before);
+        }
+    }
+
+    #[test]
+    fn usage_names_the_command_as_it_was_called() {
+        for invocation in ["emqx relup", "emqx ctl relup"] {
+            let error = parse(&words(&["upgrade", "--help"]), invocation).map(drop);
+            let text = error.map_or_else(|error| error.to_string(), |()| String::new());
+            assert!(
+                text.contains(&format!("Usage: {invocation} upgrade")),
+                "{text}"
+            );
+            let error = parse(&words(&["--help"]), invocation).map(drop);
+            let text = error.map_or_else(|error| error.to_string(), |()| String::new());
+            assert!(
+                text.contains("list-supported-paths") && !text.contains("stage"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn staging_alone_deploys_a_whole_tree_and_prints_its_figures() {
+        let site = Site::new();
+        let into = site.outside().join("into");
+        fs_err::create_dir(&into).expect("made");
+        let tarball = site.tarball(&Release::of(NEW));
+        let args = [
+            "stage".into(),
+            tarball.into_os_string(),
+            "--into".into(),
+            into.clone().into(),
+        ];
+        let said = site.run(&mut site.node(), &args);
+        assert_eq!(said.code, 0, "{said:?}");
+        let json = said.json();
+        assert_eq!(
+            json["files"],
+            serde_json::json!(Release::of(NEW).entries.len() - 1)
+        );
+        assert!(
+            json["total_s"].is_f64() && json["peak_memory_kib"].is_u64(),
+            "{json}"
+        );
+        let names = crate::release::names_in(&into.join("relup")).expect("readable");
+        assert_eq!(names, [NEW, "5.10.5.manifest"]);
+    }
+}

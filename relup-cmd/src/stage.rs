@@ -125,3 +125,6 @@ pub(crate) fn random() -> String {
         .take(12)
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -230,4 +230,65 @@ mod tests {
             assert_eq!(human(bytes), text);
         }
     }
+
+    #[test]
+    fn every_tree_is_listed_with_its_size_and_state() {
+        use crate::testing::{FakeNode, NEW, Release, Site, write};
+        let site = Site::with_hop();
+        assert_eq!(
+            site.upgrade(&mut site.node(), &site.new_tarball(), &[])
+                .code,
+            0
+        );
+        let hand_made = site.base().deployed(&"5.10.6".parse().expect("a version"));
+        Release::of("5.10.6").unpack(hand_made.path());
+        write(
+            &site
+                .base()
+                .deployed(&"5.10.7".parse().expect("a version"))
+                .emqx_vars(),
+            "",
+        );
+        let mut node = FakeNode::running(NEW, site.base().path());
+        let said = site.run(&mut node, &["list"]);
+        let lines: Vec<_> = said.out.lines().collect();
+        let [base, marked, unknown, broken] = lines.as_slice() else {
+            panic!("{said:?}")
+        };
+        for (line, start, end) in [
+            (base, "5.10.4 ", "base, running from it"),
+            (marked, "5.10.5 ", "complete, boots next"),
+            (unknown, "5.10.6 ", "complete, without a manifest"),
+        ] {
+            assert!(line.starts_with(start) && line.ends_with(end), "{line}");
+        }
+        assert!(broken.contains("incomplete: "), "{broken}");
+        let json = site.run(&mut FakeNode::down(), &["list", "--json"]).json();
+        assert_eq!(json["trees"].as_array().map(Vec::len), Some(4));
+        assert_eq!(json["trees"][0]["running"], json!(false));
+        let bytes: u64 = Release::of(NEW)
+            .entries
+            .iter()
+            .filter(|entry| !entry.0.starts_with("etc/"))
+            .map(|entry| entry.2.len() as u64)
+            .sum();
+        assert_eq!(json["trees"][1]["bytes"], json!(bytes));
+    }
+
+    #[test]
+    fn an_installation_that_never_saw_an_upgrade_has_one_tree() {
+        use crate::testing::{FakeNode, Site};
+        let site = Site::new();
+        let before = site.snapshot();
+        let said = site.run(&mut FakeNode::down(), &["list"]);
+        assert!(
+            said.out.starts_with("5.10.4 ") && said.out.lines().count() == 1,
+            "{said:?}"
+        );
+        assert!(
+            said.out.trim_end().ends_with("base, boots next"),
+            "{said:?}"
+        );
+        assert_eq!(site.snapshot(), before);
+    }
 }

@@ -336,3 +336,6 @@ fn answer(
     .field("callbacks", done.callbacks)
     .field("stages_us", times)
 }
+
+#[cfg(test)]
+mod tests;

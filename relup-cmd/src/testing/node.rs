@@ -1,0 +1,203 @@
+//! A node that is a value: it answers what it was told to, and remembers what it was asked.
+
+use std::path::Path;
+
+use fs_err as fs;
+use relup::journal::{Action, AttemptResult, By, Record, Step};
+use relup::node::{
+    ApplyDone, ApplyEvent, ApplyFailure, ApplyRequest, HopScript, HopSummary, NodeFacts,
+};
+
+use crate::node::{Node, NodeError, PluginLogRow};
+
+/// The node, with all its answers.
+pub(crate) struct FakeNode {
+    pub(crate) facts: Result<NodeFacts, NodeError>,
+    pub(crate) attempt: Result<Option<String>, NodeError>,
+    /// What `attempt` becomes once an apply was asked for.
+    pub(crate) attempt_after_apply: Option<Result<Option<String>, NodeError>>,
+    /// What an expression file evaluates to, by a part of its source.
+    pub(crate) hops: Vec<(&'static str, Result<HopSummary, String>)>,
+    /// Why nothing can be evaluated at all.
+    pub(crate) evaluation_fails: Option<NodeError>,
+    pub(crate) outcome: Outcome,
+    pub(crate) plugin_rows: Vec<PluginLogRow>,
+    /// The request of every apply.
+    pub(crate) requests: Vec<ApplyRequest>,
+    /// How many files were given to it to evaluate.
+    pub(crate) evaluated: usize,
+    /// Called while an apply goes on.
+    pub(crate) meanwhile: Box<dyn FnMut(&ApplyRequest)>,
+}
+
+/// How an apply ends.
+#[derive(Clone)]
+pub(crate) enum Outcome {
+    /// Everything is done, marker and journal written by the node.
+    Done,
+    /// Success is reported, but no marker was written.
+    DoneWithoutMarker,
+    /// The node refuses or fails; whether it records that itself.
+    Failed(ApplyFailure, bool),
+    /// The node can't be asked, or is lost.
+    Error(NodeError),
+}
+
+impl FakeNode {
+    /// A node that runs `vsn`, booted from `root`.
+    pub(crate) fn running(vsn: &str, root: &Path) -> FakeNode {
+        FakeNode {
+            facts: Ok(NodeFacts {
+                running_vsn: vsn.to_owned(),
+                root_dir: root.to_owned(),
+                data_dir: None,
+                os_pid: std::process::id(),
+                otp_release: "25".to_owned(),
+                mnesia_hook: false,
+                description: "EMQX Enterprise".to_owned(),
+            }),
+            attempt: Ok(None),
+            attempt_after_apply: None,
+            hops: Vec::new(),
+            evaluation_fails: None,
+            outcome: Outcome::Done,
+            plugin_rows: Vec::new(),
+            requests: Vec::new(),
+            evaluated: 0,
+            meanwhile: Box::new(|_| {}),
+        }
+    }
+
+    /// No node at all.
+    pub(crate) fn down() -> FakeNode {
+        let mut node = FakeNode::running("5.10.4", Path::new("/"));
+        let down = NodeError::NotRunning("Node emqx@127.0.0.1 is not running?".to_owned());
+        node.facts = Err(down.clone());
+        node.attempt = Err(down);
+        node
+    }
+
+    /// Changes what the node says about itself.
+    pub(crate) fn saying(mut self, change: impl FnOnce(&mut NodeFacts)) -> FakeNode {
+        if let Ok(facts) = &mut self.facts {
+            change(facts);
+        }
+        self
+    }
+
+    /// With another end of an apply.
+    pub(crate) fn ending(mut self, outcome: Outcome) -> FakeNode {
+        self.outcome = outcome;
+        self
+    }
+
+    /// A failure in this state.
+    pub(crate) fn failing(self, name: &str, changed: bool, restored: bool) -> FakeNode {
+        let failure = ApplyFailure {
+            name: name.to_owned(),
+            stage: if changed { "apply" } else { "plan" }.to_owned(),
+            detail: "emqx_x".to_owned(),
+            changed,
+            restored,
+        };
+        self.ending(Outcome::Failed(failure, true))
+    }
+}
+
+impl Node for FakeNode {
+    fn facts(&mut self) -> Result<NodeFacts, NodeError> {
+        self.facts.clone()
+    }
+
+    fn evaluate_hops(
+        &mut self,
+        scripts: &[HopScript],
+    ) -> Result<Vec<Result<HopSummary, String>>, NodeError> {
+        self.evaluated += scripts.len();
+        if let Some(error) = &self.evaluation_fails {
+            return Err(error.clone());
+        }
+        let answer = |script: &HopScript| {
+            let source = String::from_utf8_lossy(&script.source).into_owned();
+            let known = self.hops.iter().find(|(part, _)| source.contains(part));
+            known.map_or_else(
+                || Err("no such variable".to_owned()),
+                |(_, answer)| answer.clone(),
+            )
+        };
+        Ok(scripts.iter().map(answer).collect())
+    }
+
+    fn running_attempt(&mut self) -> Result<Option<String>, NodeError> {
+        self.attempt.clone()
+    }
+
+    fn apply(
+        &mut self,
+        request: &ApplyRequest,
+        progress: &mut dyn FnMut(ApplyEvent),
+    ) -> Result<Result<ApplyDone, ApplyFailure>, NodeError> {
+        self.requests.push(request.clone());
+        (self.meanwhile)(request);
+        if let Some(attempt) = self.attempt_after_apply.take() {
+            self.attempt = attempt;
+        }
+        let step = "code_changed".to_owned();
+        match self.outcome.clone() {
+            Outcome::Done => {
+                progress(ApplyEvent::Step {
+                    step,
+                    detail: "3 modules".to_owned(),
+                });
+                fs::write(&request.marker, format!("{}\n", request.to)).expect("written");
+                record(request, Step::MarkerWritten, None);
+                record(request, Step::Finished, Some(AttemptResult::Success));
+                Ok(Ok(ApplyDone {
+                    version: request.to.clone(),
+                    loaded: 3,
+                    warnings: vec!["a process was slow".to_owned()],
+                    stages_us: vec![("plan".to_owned(), 7)],
+                    ..ApplyDone::default()
+                }))
+            }
+            Outcome::DoneWithoutMarker => Ok(Ok(ApplyDone::default())),
+            Outcome::Failed(failure, recorded) => {
+                if recorded {
+                    let name = failure.name.clone();
+                    let result = AttemptResult::Error {
+                        name,
+                        detail: failure.detail.clone(),
+                    };
+                    record(request, Step::Finished, Some(result));
+                }
+                Ok(Err(failure))
+            }
+            Outcome::Error(error) => Err(error),
+        }
+    }
+
+    fn plugin_logs(&mut self) -> Result<Vec<PluginLogRow>, NodeError> {
+        self.facts.clone().map(|_| self.plugin_rows.clone())
+    }
+
+    fn clear_plugin_logs(&mut self) -> Result<(), NodeError> {
+        self.plugin_rows.clear();
+        self.facts.clone().map(drop)
+    }
+}
+
+/// What the agent writes into the journal.
+fn record(request: &ApplyRequest, step: Step, result: Option<AttemptResult>) {
+    let record = Record {
+        at: "2026-01-02T03:04:05.678Z".to_owned(),
+        attempt: request.attempt.clone(),
+        action: Action::Upgrade,
+        step,
+        by: By::Node,
+        from: Some(request.from.clone()),
+        to: Some(request.to.clone()),
+        result,
+        detail: None,
+    };
+    crate::durable::append(&request.journal, record.to_line().as_bytes()).expect("appended");
+}
