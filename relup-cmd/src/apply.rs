@@ -49,11 +49,14 @@ impl DeployedTree {
         node: &mut dyn Node,
         watch: &mut Watch<'_>,
     ) -> Result<AppliedHop, Error> {
-        let outcome = watch.during(lock.path(), |progress| node.apply(request, progress));
-        let error = match outcome {
-            Ok(Ok(done)) => return self.check_marker(install, done),
-            Ok(Err(failure)) => Error::ApplyFailed(failure),
-            Err(error) => explain(error, log, node),
+        // From here on an interrupt finds the node at work.
+        let error = match watch.interrupt.check() {
+            Err(error) => error,
+            Ok(()) => match watch.during(lock.path(), |progress| node.apply(request, progress)) {
+                Ok(Ok(done)) => return self.check_marker(install, done),
+                Ok(Err(failure)) => Error::ApplyFailed(failure),
+                Err(error) => explain(error, log, node),
+            },
         };
         if matches!(error, Error::NodeLost(_)) {
             return Err(error);
@@ -99,6 +102,9 @@ fn explain(error: NodeError, log: &AttemptLog<'_>, node: &mut dyn Node) -> Error
         NodeError::Unreachable(text) => Error::NodeUnreachable(text),
         NodeError::Rpc(text) => match (node.running_attempt(), log.node_has_begun()) {
             (Ok(None), Ok(false)) => Error::NodeRpc(text),
+            (Ok(Some(other)), Ok(false)) if other != log.id() => Error::Locked {
+                by: format!("the node is applying attempt {other}"),
+            },
             _ => lost(&text),
         },
     }

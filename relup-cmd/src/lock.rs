@@ -22,6 +22,8 @@ use crate::error::Error;
 /// upgrade fail.
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(20);
+/// How often the directory may vanish between its creation and the lock's.
+const VANISHED: u32 = 1000;
 
 /// Proof that this process holds the lock.
 #[derive(Debug)]
@@ -38,14 +40,20 @@ impl RelupLock {
     /// [`Error::Locked`] with the holder's pid when somebody else has it.
     pub(crate) fn acquire(base: &BaseRoot) -> Result<RelupLock, Error> {
         let (dir, path) = (base.relup_dir(), base.lock());
-        let mut busy = 0;
+        let (mut busy, mut vanished) = (0, 0);
         let mut made_dir = false;
         loop {
             made_dir |= make_dir(&dir)?;
             let file = match open(&path) {
                 Ok(file) => file,
-                // A refused command removed the directory in this very moment.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                // A refused command removed the directory in this very moment. When that goes on,
+                // it is something else, such as a link that leads nowhere.
+                Err(error)
+                    if error.kind() == std::io::ErrorKind::NotFound && vanished < VANISHED =>
+                {
+                    vanished += 1;
+                    continue;
+                }
                 Err(error) => {
                     if made_dir {
                         let _ = fs::remove_dir(&dir);

@@ -28,6 +28,21 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
+    /// The identity of a package as it was published. Installed trees may have gained lines that
+    /// overrule earlier ones; a package that has two versions is none.
+    pub(crate) fn read_package(tree: &Tree, base: &BaseRoot) -> Result<Identity, Error> {
+        let identity = Identity::read(tree, base)?;
+        let path = tree.emqx_vars();
+        let text = optional_text(&path).ok().flatten().unwrap_or_default();
+        let mut lines = text.lines().filter(|line| line.starts_with("REL_VSN="));
+        let first = lines.next();
+        if lines.any(|line| Some(line) != first) {
+            let reason = "more than one REL_VSN line".to_owned();
+            return Err(Error::InvalidRelVsn { path, reason });
+        }
+        Ok(identity)
+    }
+
     /// Reads `releases/emqx_vars` of `tree`.
     pub(crate) fn read(tree: &Tree, base: &BaseRoot) -> Result<Identity, Error> {
         let path = tree.emqx_vars();

@@ -22,7 +22,7 @@ use crate::interrupt::Interrupt;
 use crate::node::Node;
 use crate::output::Console;
 use crate::run::{parse, perform};
-pub(crate) use node::{FakeNode, Outcome};
+pub(crate) use node::{FakeNode, Outcome, record};
 pub(crate) use release::{Release, gzip, hop_text, write_sidecar};
 
 /// The version that is installed, and its upgrade.

@@ -141,7 +141,7 @@ impl Approved {
     ) -> Result<Approved, Error> {
         console.stage("checking the release", None);
         let (base, tree, facts) = (&install.base, staged.tree(), &running.facts);
-        let identity = Identity::read(tree, base)?;
+        let identity = Identity::read_package(tree, base)?;
         check_versions(install, &running, &identity.vsn, console)?;
         identity.check_complete(tree)?;
         compat::check(base, facts, &running.vsn, tree, &identity, args.force)?;
@@ -236,10 +236,6 @@ impl Change<'_, '_> {
         let booted = approved.running.facts.root_dir.clone();
         let deployed = staged
             .deploy(approved.identity.clone(), &booted, base, &self.lock)
-            .and_then(|deployed| match self.interrupt.check() {
-                Ok(()) => Ok(deployed),
-                Err(error) => deployed.withdraw(base, &self.lock).and(Err(error)),
-            })
             .and_then(|deployed| log.step(Step::Deployed).map(|()| deployed));
         let deployed = match deployed {
             Ok(deployed) => deployed,

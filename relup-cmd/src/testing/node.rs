@@ -26,6 +26,8 @@ pub(crate) struct FakeNode {
     pub(crate) requests: Vec<ApplyRequest>,
     /// How many files were given to it to evaluate.
     pub(crate) evaluated: usize,
+    /// Called when hops are to be evaluated.
+    pub(crate) evaluating: Box<dyn FnMut()>,
     /// Called while an apply goes on.
     pub(crate) meanwhile: Box<dyn FnMut(&ApplyRequest)>,
 }
@@ -64,6 +66,7 @@ impl FakeNode {
             plugin_rows: Vec::new(),
             requests: Vec::new(),
             evaluated: 0,
+            evaluating: Box::new(|| {}),
             meanwhile: Box::new(|_| {}),
         }
     }
@@ -114,6 +117,7 @@ impl Node for FakeNode {
         scripts: &[HopScript],
     ) -> Result<Vec<Result<HopSummary, String>>, NodeError> {
         self.evaluated += scripts.len();
+        (self.evaluating)();
         if let Some(error) = &self.evaluation_fails {
             return Err(error.clone());
         }
@@ -187,7 +191,7 @@ impl Node for FakeNode {
 }
 
 /// What the agent writes into the journal.
-fn record(request: &ApplyRequest, step: Step, result: Option<AttemptResult>) {
+pub(crate) fn record(request: &ApplyRequest, step: Step, result: Option<AttemptResult>) {
     let record = Record {
         at: "2026-01-02T03:04:05.678Z".to_owned(),
         attempt: request.attempt.clone(),

@@ -14,7 +14,7 @@ use relup::node::HopSummary;
 
 use super::*;
 use crate::testing::{
-    FakeNode, NEW, OLD, Outcome, Release, Said, Site, gzip, hop_text, write, write_sidecar,
+    FakeNode, NEW, OLD, Outcome, Release, Said, Site, gzip, hop_text, record, write, write_sidecar,
 };
 
 const VARS: &str = "releases/emqx_vars";

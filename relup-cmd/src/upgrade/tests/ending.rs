@@ -82,10 +82,11 @@ fn a_lost_node_may_still_be_working() {
     let begun = NodeError::Rpc("odd answer".into());
     for (error, attempt) in [
         (NodeError::Lost("closed".into()), Ok(None)),
-        (begun.clone(), Ok(Some("x".to_owned()))),
-        (begun, Err(NodeError::Lost("closed".into()))),
+        (begun.clone(), Err(NodeError::Lost("closed".into()))),
+        (begun, Ok(None)),
     ] {
         let mut node = site.node().ending(Outcome::Error(error));
+        node.meanwhile = Box::new(|request| record(request, Step::Planned, None));
         node.attempt_after_apply = Some(attempt);
         let said = site.upgrade(&mut node, &tarball, &[]);
         assert_eq!(
@@ -100,6 +101,44 @@ fn a_lost_node_may_still_be_working() {
         );
         assert_ne!(site.steps().last(), Some(&Step::Finished));
     }
+}
+
+#[test]
+fn a_node_that_works_on_another_attempt_has_not_begun_with_this_one() {
+    let site = Site::with_hop();
+    let mut node = site
+        .node()
+        .ending(Outcome::Error(NodeError::Rpc("locked".into())));
+    node.attempt_after_apply = Some(Ok(Some("another".to_owned())));
+    let said = site.upgrade(&mut node, &site.new_tarball(), &[]);
+    assert_eq!((said.code, said.error_name()), (1, "locked"), "{said:?}");
+    assert_eq!(site.relup_names(), ["catalog", "journal.jsonl"]);
+}
+
+#[test]
+fn an_interrupt_after_the_checks_leaves_nothing() {
+    let site = Site::with_hop();
+    let interrupt = Interrupt::deaf();
+    let raised = interrupt.clone();
+    let mut node = site.node();
+    node.hops = vec![(
+        "right",
+        Ok(HopSummary {
+            from: OLD.into(),
+            to: NEW.into(),
+        }),
+    )];
+    node.evaluating = Box::new(move || raised.raise());
+    site.add_hop("a.relup", "F = fun() -> right end, F().");
+    let args = ["upgrade".into(), site.new_tarball().into_os_string()];
+    let said = site.run_interruptible(&mut node, &args, &interrupt);
+    assert_eq!(
+        (said.code, said.error_name()),
+        (1, "interrupted"),
+        "{said:?}"
+    );
+    assert!(node.requests.is_empty());
+    assert_eq!(site.relup_names(), ["catalog"]);
 }
 
 #[test]

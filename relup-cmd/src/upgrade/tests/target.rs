@@ -32,6 +32,11 @@ fn stage_6_refuses_a_target_that_does_not_say_what_it_is() {
             "../x",
         ),
         (
+            good().replacing(VARS, "ERTS_VSN", "REL_VSN=\"5.10.6\"\nERTS_VSN"),
+            "invalid_rel_vsn",
+            "more than one",
+        ),
+        (
             good().replacing(VARS, "\"5.10.5\"", "\"5.10.5 6\""),
             "invalid_rel_vsn",
             "5.10.5 6",
