@@ -10,9 +10,10 @@
 //! | [`dist`] | the connection: handshake, frames, calls |
 //! | [`io_server`] | this program as the group leader of what it calls |
 //! | [`command`], [`eval`] | `ping`, `pid`, `ctl`, `rpc`, `rpcterms`, `eval` |
-//! | `agent`, [`erl`] | the hot-apply agent in the node, and its source |
+//! | [`agent`], [`erl`] | the hot-apply agent in the node, and its source |
 //! | [`term`] | building and reading Erlang terms |
 
+pub mod agent;
 pub mod command;
 pub mod cookie;
 pub mod dist;
