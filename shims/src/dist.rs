@@ -90,3 +90,9 @@ pub enum CallOutcome {
 fn pick(range: Range<u32>) -> u32 {
     fastrand::u32(range)
 }
+
+/// A frame as the connection reads it, for tests that feed it bytes.
+#[cfg(test)]
+pub(crate) fn parse_frame(frame: &[u8]) {
+    let _ = control::Control::parse(frame);
+}

@@ -51,3 +51,148 @@ pub(crate) enum EtfError {
     #[error("{0}")]
     Decode(String),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dist::parse_frame;
+    use crate::term::{Term, atom, binary, int, list, map, string, tuple};
+    use erl_dist::term::{ExternalFun, Float, ImproperList, Pid, Port, Reference};
+    use proptest::prelude::*;
+
+    fn terms() -> impl Strategy<Value = Term> {
+        let node = || prop_oneof!["[a-z]{1,9}@[a-z]{1,9}", Just("é@host".to_owned())];
+        let leaf = prop_oneof![
+            any::<i64>().prop_map(int),
+            (-300i64..300).prop_map(int),
+            "[a-zé€ ]{0,300}".prop_map(|name| atom(&name.chars().take(255).collect::<String>())),
+            any::<Vec<u8>>().prop_map(binary),
+            ".{0,20}".prop_map(|text| string(&text)),
+            (-1e300..1e300).prop_map(|value| Term::from(Float { value })),
+            (node(), any::<[u32; 3]>())
+                .prop_map(
+                    |(node, [id, serial, creation])| Pid::new(node, id, serial, creation).into()
+                ),
+            (node(), any::<u64>(), any::<u32>()).prop_map(|(node, id, creation)| Port {
+                node: node.into(),
+                id,
+                creation
+            }
+            .into()),
+            (
+                node(),
+                prop::collection::vec(any::<u32>(), 1..6),
+                any::<u32>()
+            )
+                .prop_map(|(node, id, creation)| Reference {
+                    node: node.into(),
+                    id,
+                    creation
+                }
+                .into()),
+            any::<u8>().prop_map(|arity| ExternalFun::from(("lists", "map", arity)).into()),
+        ];
+        leaf.prop_recursive(5, 60, 6, |inner| {
+            let many = || prop::collection::vec(inner.clone(), 0..6);
+            prop_oneof![
+                many().prop_map(list),
+                many().prop_map(tuple),
+                prop::collection::vec((inner.clone(), inner.clone()), 0..4).prop_map(map),
+                (prop::collection::vec(inner.clone(), 1..4), any::<i32>()).prop_map(
+                    |(elements, last)| ImproperList::from((elements, int(last.into()))).into()
+                ),
+            ]
+        })
+    }
+
+    /// A string and a list of small integers are the same term, and so are small integers of both
+    /// kinds: compared as what the node would see.
+    fn canonical(term: &Term) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode::term(&mut bytes, term);
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_walked_to_its_end_and_read_back(term in terms()) {
+            let bytes = canonical(&term);
+            let extent = scan::scan(&bytes, 0).expect("it was written here");
+            prop_assert_eq!(extent.end, bytes.len());
+            let read = RawTerm::of(&term).as_raw().decode(&Limits::default()).expect("it is small");
+            // A map has no order.
+            if !term.to_string().contains("#{") {
+                prop_assert_eq!(&canonical(&read), &bytes);
+            }
+            // Cut anywhere it is no term, and no panic.
+            for end in 0..bytes.len().min(64) {
+                prop_assert!(scan::scan(&bytes[..end], 0).is_err());
+            }
+        }
+
+        #[test]
+        fn changed_bytes_are_an_error_or_another_term_but_never_a_panic(
+            term in terms(),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        ) {
+            let mut bytes = canonical(&term);
+            for (at, byte) in changes {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            look_into(&bytes);
+        }
+
+        #[test]
+        fn any_bytes_are_an_error_or_a_term_but_never_a_panic(bytes in any::<Vec<u8>>()) {
+            look_into(&bytes);
+        }
+    }
+
+    /// Everything that is done with bytes of a peer.
+    fn look_into(bytes: &[u8]) {
+        let limits = Limits {
+            terms: 10_000,
+            ..Limits::default()
+        };
+        let versioned = [&[raw::VERSION], bytes].concat();
+        if let Ok((term, _)) = Raw::take_versioned(&versioned) {
+            let _ = (
+                term.tuple(),
+                term.list(),
+                term.elements(),
+                term.atom(),
+                term.binary(),
+            );
+            let _ = (term.int(), term.pid_words(), term.reference_words());
+            let _ = crate::io_server::flatten_text(term);
+            let _ = term.decode(&limits);
+        }
+        parse_frame(&[&[112], versioned.as_slice(), versioned.as_slice()].concat());
+    }
+
+    #[test]
+    fn terms_above_the_limits_are_refused_before_they_are_decoded() {
+        let mut deep = list(vec![]);
+        for _ in 0..20 {
+            deep = list(vec![deep]);
+        }
+        let decode = |limits: &Limits| RawTerm::of(&deep).as_raw().decode(limits).map(drop);
+        let limits = Limits::default();
+        assert_eq!(decode(&limits), Ok(()));
+        assert_eq!(
+            decode(&Limits {
+                depth: 10,
+                ..limits
+            }),
+            Err(EtfError::TooDeep(10))
+        );
+        assert_eq!(
+            decode(&Limits {
+                terms: 10,
+                ..limits
+            }),
+            Err(EtfError::TooMany(10))
+        );
+    }
+}

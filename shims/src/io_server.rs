@@ -26,6 +26,11 @@ pub trait Output: Send {
     /// and the requests are still answered, so that the command ends as if somebody had read it.
     fn write(&mut self, bytes: &[u8]) -> bool;
 
+    /// Whether 4 KiB could be written now without waiting. Then it is done without a thread.
+    fn is_ready(&mut self) -> bool {
+        false
+    }
+
     /// Columns and rows, when this is a terminal.
     fn geometry(&mut self) -> Option<(u16, u16)> {
         None

@@ -137,6 +137,21 @@ impl Connection {
         &self.peer.name
     }
 
+    /// Whether the connection still stands. Whoever keeps one while doing something else should ask
+    /// now and then, because this is also when ticks are answered that came meanwhile.
+    pub fn is_alive(&mut self) -> bool {
+        let now = Duration::from_millis(1);
+        // A node that never stops sending is alive.
+        for _ in 0..1000 {
+            match self.pump(Deadline::after(Some(now))) {
+                Ok(Pumped::Frame) => {}
+                Ok(Pumped::Nothing) => return self.unwritable.is_none(),
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
     /// Sets what is accepted from the node.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;

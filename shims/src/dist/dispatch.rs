@@ -9,17 +9,17 @@ impl Connection {
     /// Deals with one frame: answers it, or files it for who waits for it.
     pub(super) fn dispatch(&mut self, bytes: &[u8]) -> Result<(), EtfError> {
         match Control::parse(bytes)? {
-            Control::Send { to, message } => match to.pid_number() {
-                Some(number) if number == Process::Console as u32 => self.deliver(message),
-                Some(number) if number == Process::Helper as u32 => self.refuse(message),
-                _ => {}
+            Control::Send { to, message } => match self.process_of(to) {
+                Some(Process::Console) => self.deliver(message),
+                Some(Process::Helper) => self.refuse(message),
+                None => {}
             },
             Control::SendName { name, message } => self.deliver_to_name(name, message),
             Control::Monitor {
                 from,
                 to,
                 reference,
-            } if !Connection::is_ours(to) => {
+            } if !self.is_ours(to) => {
                 let down = Frame::control(21, 4)
                     .raw(to)
                     .raw(from)
@@ -28,7 +28,7 @@ impl Connection {
                 self.answer(down);
             }
             Control::Down { reference, reason } => self.calls.down(reference, reason),
-            Control::Link { from, to } if !Connection::is_ours(to) => {
+            Control::Link { from, to } if !self.is_ours(to) => {
                 self.answer(Frame::control(3, 3).raw(to).raw(from).atom("noproc"));
             }
             Control::Unlink { id, from, to } => {
@@ -51,10 +51,17 @@ impl Connection {
     }
 
     /// Whether there is such a process here. `net_kernel` is one: it answers `net_adm:ping`.
-    fn is_ours(to: Raw<'_>) -> bool {
-        let ours = [Process::Console as u32, Process::Helper as u32];
-        let is_pid = to.pid_number().is_some_and(|number| ours.contains(&number));
-        is_pid || to.is_atom("net_kernel")
+    fn is_ours(&self, to: Raw<'_>) -> bool {
+        self.process_of(to).is_some() || to.is_atom("net_kernel")
+    }
+
+    /// The process that a pid means. Those of an earlier client of the same name, whom something on
+    /// the node still remembers, are none of this one's.
+    fn process_of(&self, pid: Raw<'_>) -> Option<Process> {
+        let (number, creation) = pid.pid_words()?;
+        let ours = [Process::Console, Process::Helper];
+        let found = ours.into_iter().find(|process| *process as u32 == number);
+        found.filter(|process| self.process(*process).creation == creation)
     }
 
     fn deliver(&mut self, message: Raw<'_>) {

@@ -96,7 +96,7 @@ impl Buffered {
             let Ok(left) = deadline.left() else {
                 return Ok(Fill::TimedOut);
             };
-            if left != self.read_timeout {
+            if !serves(self.read_timeout, left) {
                 self.transport.set_read_timeout(left)?;
                 self.read_timeout = left;
             }
@@ -116,7 +116,7 @@ impl Buffered {
     pub(crate) fn write(&mut self, mut bytes: &[u8], deadline: Deadline) -> io::Result<()> {
         while !bytes.is_empty() {
             let left = deadline.left().map_err(|_| io::ErrorKind::TimedOut)?;
-            if left != self.write_timeout {
+            if !serves(self.write_timeout, left) {
                 self.transport.set_write_timeout(left)?;
                 self.write_timeout = left;
             }
@@ -128,6 +128,16 @@ impl Buffered {
             }
         }
         self.transport.flush()
+    }
+}
+
+/// Whether a timeout that is set is good enough. One that is too short only makes a loop go round
+/// once more, so that it need not be set anew for each read.
+fn serves(set: Option<Duration>, left: Option<Duration>) -> bool {
+    match (set, left) {
+        (None, None) => true,
+        (Some(set), Some(left)) => set <= left && set >= left / 2,
+        (Some(_), None) | (None, Some(_)) => false,
     }
 }
 

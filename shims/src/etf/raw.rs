@@ -180,15 +180,17 @@ impl<'a> Raw<'a> {
         Some(self.0[from..].chunks_exact(4).map(word).collect())
     }
 
-    /// The number of a pid within its node.
-    pub(crate) fn pid_number(self) -> Option<u32> {
-        let tail = match self.0[0] {
-            PID => 9,
-            NEW_PID => 12,
-            _ => return None,
+    /// The number of a pid within its node, and the incarnation of the node.
+    pub(crate) fn pid_words(self) -> Option<(u32, u32)> {
+        if self.0[0] != NEW_PID {
+            return None;
+        }
+        // Number, serial, creation; four bytes each, at the end.
+        let words = self.0.last_chunk::<12>()?;
+        let word = |at: usize| {
+            u32::from_be_bytes([words[at], words[at + 1], words[at + 2], words[at + 3]])
         };
-        let number = self.0[self.0.len() - tail..].first_chunk::<4>()?;
-        Some(u32::from_be_bytes(*number))
+        Some((word(0), word(8)))
     }
 
     /// The term as a value to look into, when it stays within the limits.

@@ -7,31 +7,23 @@ use super::{Input, Output};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// The terminal of a command: its output and its input. Both work on threads of their own, so that
-/// the node's ticks are answered while a slow pipe or a person is waited for.
+/// The terminal of a command: its output and its input. What may take time is done on threads of
+/// their own, so that the node's ticks are answered while a slow pipe or a person is waited for.
 pub struct Console {
-    output: Worker<Shown, Answer>,
-    input: Worker<Wanted, io::Result<Vec<u8>>>,
+    output: Arc<Mutex<dyn Output>>,
+    writer: Worker<Vec<u8>, bool>,
+    reader: Worker<Wanted, io::Result<Vec<u8>>>,
     closed: bool,
     /// Characters that were read and not asked for yet.
     unread: VecDeque<char>,
 }
 
-enum Shown {
-    Text(Vec<u8>),
-    Geometry,
-}
-
-/// What the output has done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
-    /// Written; `false`: nobody reads any more.
-    Written(bool),
-    /// The size, when it is a terminal.
-    Geometry(Option<(u16, u16)>),
-}
+/// The most that is written without a thread when the output says that it is ready: what a pipe
+/// takes at once.
+const READY_BYTES: usize = 4096;
 
 /// How a line is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,18 +43,19 @@ pub(crate) enum Line {
 
 impl Console {
     /// A console over any output and input.
-    pub fn new(mut output: impl Output + 'static, mut input: impl Input + 'static) -> Console {
-        let show = move |shown| match shown {
-            Shown::Text(bytes) => Answer::Written(output.write(&bytes)),
-            Shown::Geometry => Answer::Geometry(output.geometry()),
-        };
+    pub fn new(output: impl Output + 'static, mut input: impl Input + 'static) -> Console {
+        let output = Arc::new(Mutex::new(output));
+        let shared = Arc::clone(&output);
+        // A writer that panicked is as good as one that is closed.
+        let write = move |text: Vec<u8>| shared.lock().is_ok_and(|mut output| output.write(&text));
         let read = move |wanted| match wanted {
             Wanted::Line => input.read_line(),
             Wanted::Password => input.read_password(),
         };
         Console {
-            output: Worker::new("output", show),
-            input: Worker::new("input", read),
+            output,
+            writer: Worker::new("output", write),
+            reader: Worker::new("input", read),
             closed: false,
             unread: VecDeque::new(),
         }
@@ -80,42 +73,47 @@ impl Console {
         self.closed
     }
 
-    /// Begins to write. `false`: there is nothing to wait for, because nobody reads.
+    /// Writes, or begins to. `true`: it is to be waited for by [`Console::poll_output`].
     pub(crate) fn begin_write(&mut self, bytes: Vec<u8>) -> bool {
         if self.closed || bytes.is_empty() {
             return false;
         }
-        self.closed = !self.output.submit(Shown::Text(bytes));
+        if bytes.len() <= READY_BYTES
+            && let Ok(mut output) = self.output.try_lock()
+            && output.is_ready()
+        {
+            self.closed = !output.write(&bytes);
+            return false;
+        }
+        self.closed = !self.writer.submit(bytes);
         !self.closed
     }
 
-    /// Begins to find out the size of the terminal.
-    pub(crate) fn begin_geometry(&mut self) -> bool {
-        !self.closed && self.output.submit(Shown::Geometry)
+    /// Columns and rows, when the output is a terminal. Nothing may be being written.
+    pub(crate) fn geometry(&mut self) -> Option<(u16, u16)> {
+        self.output.try_lock().ok()?.geometry()
     }
 
-    /// Waits for what was begun; `None`: not yet.
-    pub(crate) fn poll_output(&mut self, wait: Duration) -> Option<Answer> {
-        let answer = self.output.poll(wait)?.unwrap_or(Answer::Written(false));
-        if let Answer::Written(open) = answer {
-            self.closed |= !open;
-        }
-        Some(answer)
+    /// Waits for what is being written; `false`: it takes longer.
+    pub(crate) fn poll_output(&mut self, wait: Duration) -> bool {
+        let written = self.writer.poll(wait);
+        self.closed |= matches!(written, Some(Ok(false) | Err(Gone)));
+        written.is_some()
     }
 
     pub(crate) fn is_writing(&self) -> bool {
-        self.output.is_busy()
+        self.writer.is_busy()
     }
 
     /// Begins to read a line, unless an earlier request that nobody waits for any more is still
     /// reading: its line goes to this one then.
     pub(crate) fn begin_read(&mut self, wanted: Wanted) -> bool {
-        self.input.is_busy() || self.input.submit(wanted)
+        self.reader.is_busy() || self.reader.submit(wanted)
     }
 
     /// Waits for the line; `None`: not yet.
     pub(crate) fn poll_line(&mut self, wait: Duration) -> Option<Line> {
-        Some(match self.input.poll(wait)? {
+        Some(match self.reader.poll(wait)? {
             Ok(Ok(bytes)) if bytes.is_empty() => Line::End,
             Ok(Ok(bytes)) => Line::Text(text_of(bytes)),
             Ok(Err(error)) if error.kind() == io::ErrorKind::Unsupported => Line::Unsupported,

@@ -1,5 +1,5 @@
-//! `io_lib:format/2` for the formats that nearly all output uses: `~ts`, `~s`, `~n` and `~~` without
-//! widths. It saves a call to the node for each line. Anything that is not exactly the same here
+//! `io_lib:format/2` for the formats that nearly all output uses: `~ts`, `~s`, `~n` and `~~`, and
+//! `~b`, `~p` and `~w` of integers, all without widths. It saves a call to the node for each line. Anything that is not exactly the same here
 //! (invalid text, other directives, a wrong number of arguments) is left to the node.
 
 use super::chars::{Encoding, flatten};
@@ -21,9 +21,12 @@ pub(crate) fn format(directions: Raw<'_>, arguments: Raw<'_>) -> Option<Vec<u8>>
             'n' => out.push(b'\n'),
             '~' => out.push(b'~'),
             's' => out.extend(text(arguments.next()?, Encoding::Latin1)?),
-            't' if rest.next()? == 's' => {
-                out.extend(text(arguments.next()?, Encoding::UnicodeEach)?);
-            }
+            'b' | 'p' | 'w' => out.extend(integer(arguments.next()?)?),
+            't' => match rest.next()? {
+                's' => out.extend(text(arguments.next()?, Encoding::UnicodeEach)?),
+                'p' | 'w' => out.extend(integer(arguments.next()?)?),
+                _ => return None,
+            },
             _ => return None,
         }
     }
@@ -44,6 +47,10 @@ fn directions_of(term: Raw<'_>) -> Option<String> {
     String::from_utf8(flatten(term, encoding).ok().filter(|_| is_flat)?).ok()
 }
 
+fn integer(argument: Raw<'_>) -> Option<Vec<u8>> {
+    Some(argument.int()?.to_string().into_bytes())
+}
+
 fn text(argument: Raw<'_>, encoding: Encoding) -> Option<Vec<u8>> {
     match argument.atom() {
         Some(name) if encoding == Encoding::Latin1 && name.chars().any(|c| c > 'ÿ') => None,
@@ -60,7 +67,7 @@ mod tests {
 
     #[test]
     fn common_formats_are_done_here_and_all_others_left_to_the_node() {
-        let cases: [(Term, Vec<Term>, Option<&str>); 17] = [
+        let cases: [(Term, Vec<Term>, Option<&str>); 19] = [
             (string("hi~n"), vec![], Some("hi\n")),
             (
                 string("~ts: ~s~~~n"),
@@ -76,6 +83,12 @@ mod tests {
             (string("~s"), vec![string("€")], None),
             (string("~s"), vec![atom("€")], None),
             (string("~ts"), vec![int(1)], None),
+            (
+                string("~b ~p ~tw"),
+                vec![int(7), int(-1), int(1 << 20)],
+                Some("7 -1 1048576"),
+            ),
+            (string("~b"), vec![int(1 << 40)], None),
             (string("~p"), vec![atom("ok")], None),
             (string("~10s"), vec![string("a")], None),
             (string("~s"), vec![], None),

@@ -147,6 +147,7 @@ impl Server<'_> {
         if !console.begin_read(wanted) {
             return Ok(Some(Line::Failed));
         }
+        // A pipe has its line at once, a person does not.
         let mut wait = AT_ONCE;
         loop {
             let Some(console) = self.console.as_deref_mut() else {

@@ -3,7 +3,7 @@
 //! ticks are answered, and requests queue up.
 
 use super::chars::{Encoding, flatten};
-use super::console::{Answer, Console};
+use super::console::Console;
 use super::format::format;
 use super::io_error;
 use super::request::Request;
@@ -14,7 +14,7 @@ use crate::term::{Term, atom, int};
 use std::time::Duration;
 
 /// How long a write is waited for without looking at the connection: nearly all are over by then.
-pub(super) const AT_ONCE: Duration = Duration::from_millis(2);
+pub(super) const AT_ONCE: Duration = Duration::from_millis(20);
 /// How often the console is looked at while the connection is waited on.
 const SLICE: Duration = Duration::from_millis(20);
 /// How long to wait at a time while the node is held up on purpose.
@@ -137,59 +137,32 @@ impl Server<'_> {
     }
 
     pub(super) fn show(&mut self, text: Vec<u8>) -> Served {
-        let ok = done(&atom("ok"));
-        self.finish_write()?;
-        let Some(console) = self.console.as_deref_mut() else {
-            return ok;
-        };
-        if console.begin_write(text) && !self.finish_write()? {
+        if !self.finish_write() {
             return Ok(None);
         }
-        ok
-    }
-
-    /// Waits until nothing is being written; `false`: not within the deadline.
-    fn finish_write(&mut self) -> Result<bool, DistError> {
-        while self
-            .console
-            .as_ref()
-            .is_some_and(|console| console.is_writing())
-        {
-            if self.wait_for_output()?.is_none() {
-                return Ok(false);
-            }
+        let Some(console) = self.console.as_deref_mut() else {
+            return done(&atom("ok"));
+        };
+        if console.begin_write(text) && !self.finish_write() {
+            return Ok(None);
         }
-        Ok(true)
+        done(&atom("ok"))
     }
 
-    fn geometry(&mut self, columns: bool) -> Served {
-        self.finish_write()?;
-        let begun = self
+    /// Waits until nothing is being written, looking after the connection meanwhile. `false`: it
+    /// takes longer than the deadline.
+    fn finish_write(&mut self) -> bool {
+        let mut wait = AT_ONCE;
+        while let Some(console) = self
             .console
             .as_deref_mut()
-            .is_some_and(Console::begin_geometry);
-        let known = if begun { self.wait_for_output()? } else { None };
-        done(&match known {
-            Some(Answer::Geometry(Some((width, height)))) => {
-                int(i64::from(if columns { width } else { height }))
-            }
-            _ => io_error("enotsup"),
-        })
-    }
-
-    /// Waits for the output's thread, looking after the connection meanwhile. `None`: it takes
-    /// longer than the deadline.
-    fn wait_for_output(&mut self) -> Result<Option<Answer>, DistError> {
-        let mut wait = AT_ONCE;
-        loop {
-            let Some(console) = self.console.as_deref_mut() else {
-                return Ok(None);
-            };
-            if let Some(result) = console.poll_output(wait) {
-                return Ok(Some(result));
+            .filter(|console| console.is_writing())
+        {
+            if console.poll_output(wait) {
+                return true;
             }
             if self.deadline.is_over() {
-                return Ok(None);
+                return false;
             }
             // What was printed before the node went away is still to be shown.
             wait = match self.look_after_connection() {
@@ -197,6 +170,17 @@ impl Server<'_> {
                 Err(_) => HELD_UP,
             };
         }
+        true
+    }
+
+    fn geometry(&mut self, columns: bool) -> Served {
+        self.finish_write();
+        done(
+            &match self.console.as_deref_mut().and_then(Console::geometry) {
+                Some((width, height)) => int(i64::from(if columns { width } else { height })),
+                None => io_error("enotsup"),
+            },
+        )
     }
 
     pub(super) fn look_after_connection(&mut self) -> Result<(), DistError> {

@@ -1,6 +1,8 @@
 //! Standard output and input of this process as a console.
 
 use super::{Input, Output};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::termios::tcgetwinsize;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::time::Duration;
 
@@ -10,6 +12,25 @@ const RETRY: Duration = Duration::from_millis(5);
 pub(crate) struct Stdout;
 
 impl Output for Stdout {
+    fn is_ready(&mut self) -> bool {
+        let out = io::stdout();
+        let mut polled = [PollFd::new(&out, PollFlags::OUT)];
+        // An error is as good as ready: writing says what it is.
+        poll(
+            &mut polled,
+            Some(&Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            }),
+        )
+        .is_ok_and(|ready| ready > 0)
+    }
+
+    fn geometry(&mut self) -> Option<(u16, u16)> {
+        let size = tcgetwinsize(io::stdout()).ok()?;
+        (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
+    }
+
     fn write(&mut self, mut bytes: &[u8]) -> bool {
         let mut out = io::stdout().lock();
         loop {

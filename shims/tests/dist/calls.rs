@@ -227,6 +227,20 @@ fn ticks_keep_a_long_call_alive() {
 }
 
 #[test]
+fn an_idle_connection_lives_as_long_as_it_is_asked_for_and_not_much_longer() {
+    let mut node = Node::start_with(&["-kernel", "net_ticktime", "4"]);
+    let (mut asked, mut forgotten) = (node.connect(), node.connect());
+    for _ in 0..16 {
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(asked.is_alive());
+    }
+    assert!(!forgotten.is_alive());
+    node.kill();
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(!asked.is_alive());
+}
+
+#[test]
 fn two_clients_at_once_do_not_disturb_each_other() {
     let node = Node::start();
     let clients: Vec<_> = (0..4)

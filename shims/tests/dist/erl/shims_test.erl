@@ -3,7 +3,8 @@
 
 -export([
     ends/1, deep/1, fun_value/0, weird/0, io/1, nested/1, leave_printer/0, many_printers/1, ask/0,
-    ask_while_printing/0, ask_after_death/1, message_to/2, tell_reference/1, links/1
+    ask_while_printing/0, ask_after_death/1, message_to/2, tell_reference/1, links/1, tree/2, boot/2,
+    leftovers/0
 ]).
 
 ends(return) -> {some, value};
@@ -86,3 +87,51 @@ links(Pid) ->
     Down = receive {'DOWN', Other, process, _, Reason} -> Reason after 5000 -> no_answer end,
     true = erlang:demonitor(Reference, [flush]),
     {Down, erlang:spawn_opt(node(Pid), erlang, self, [], [])  =/= undefined}.
+
+%% A release tree of one application with one module, which knows the version it was built for.
+tree(Dir, Vsn) ->
+    Ebin = filename:join([Dir, "lib", "emqx-" ++ Vsn, "ebin"]),
+    Releases = filename:join([Dir, "releases", Vsn]),
+    ok = filelib:ensure_path(Ebin),
+    ok = filelib:ensure_path(Releases),
+    Source =
+        "-module(emqx_release). -export([version/0]). "
+        "version() -> proplists:get_value(emqx_vsn, module_info(compile)).",
+    {ok, Tokens, _} = erl_scan:string(Source),
+    {ok, _, Beam} = compile:forms(forms(Tokens), [{compile_info, [{emqx_vsn, Vsn}]}]),
+    ok = file:write_file(filename:join(Ebin, "emqx_release.beam"), Beam),
+    ok = write(filename:join(Ebin, "emqx.app"), {application, emqx, [
+        {description, "test"}, {vsn, Vsn}, {modules, [emqx_release]}, {registered, []},
+        {applications, [kernel, stdlib]}
+    ]}),
+    Libs = [{emqx, Vsn}, {kernel, "0"}, {stdlib, "0"}],
+    write(filename:join(Releases, "emqx.rel"), {release, {"emqx", Vsn}, {erts, "0"}, Libs}).
+
+forms([]) ->
+    [];
+forms(Tokens) ->
+    {Form, [Dot | Rest]} = lists:splitwith(fun(Token) -> element(1, Token) =/= dot end, Tokens),
+    {ok, Parsed} = erl_parse:parse_form(Form ++ [Dot]),
+    [Parsed | forms(Rest)].
+
+write(File, Term) ->
+    file:write_file(File, io_lib:format("~p.~n", [Term])).
+
+%% Runs the application of a tree.
+boot(Dir, Vsn) ->
+    true = code:add_patha(filename:join([Dir, "lib", "emqx-" ++ Vsn, "ebin"])),
+    ok = application:start(emqx),
+    {module, emqx_release} = code:ensure_loaded(emqx_release),
+    emqx_release:version().
+
+%% What an agent has left in this VM.
+leftovers() ->
+    lists:sort([M || {M, _} <- code:all_loaded(), is_agent(M)]) ++
+        [Name || Name <- registered(), is_agent(Name)] ++
+        [P || P <- processes(), M <- agents(), erlang:check_process_code(P, M)].
+
+is_agent(Name) ->
+    lists:prefix("emqx_hot_apply", atom_to_list(Name)).
+
+agents() ->
+    [list_to_atom(M) || {M, _, _} <- code:all_available(), lists:prefix("emqx_hot_apply", M)].
