@@ -1,16 +1,15 @@
 %%% Object code: what is to be loaded, how it gets in, and how the former code gets back.
 %%%
-%%% Exists so that loading, purging and deleting of modules happen in one place, each with its inverse
-%%% in the log (emqx_hot_apply_undo). It must never kill a process unless the operator asked for a
-%%% brutal purge: code:load_binary/3 and code:purge/1 kill, so nothing is loaded before a soft purge
-%%% has answered that nobody runs the old code.
+%%% Exists so that loading and deleting of modules happen in one place, each with its inverse in the
+%%% log (emqx_hot_apply_undo). It must never kill a process unless the operator asked for it:
+%%% code:load_binary/3 purges, and so kills, so nothing is loaded before old code has been vacated
+%%% (emqx_hot_apply_purge).
 %%% Beams come from the target tree or with the request; former beams from the file that the module
 %%% was loaded from, and only if that file still is what runs.
 -module(emqx_hot_apply_code).
 
 -export([item/3, former/1, md5/1, is_protected/1, read/1]).
--export([prepare/1, users_of_old/1, vacate/2]).
--export([load/2, replace/2, remove/2]).
+-export([prepare/1, load/2, replace/2, remove/2]).
 
 -export_type([item/0, former/0, part/0]).
 
@@ -137,50 +136,19 @@ prepare_around([#{mod := Module} = Item | Items], OnLoad, Run) ->
 prepare_around([], _OnLoad, Run) ->
     prepare(lists:reverse(Run)).
 
-%% Processes that a purge of the module's old code would kill.
--spec users_of_old(module()) -> [pid()].
-users_of_old(Module) ->
-    case erlang:check_old_code(Module) of
-        true -> [Pid || Pid <- processes(), erlang:check_process_code(Pid, Module) =:= true];
-        false -> []
-    end.
-
-%% Removes the module's old code. Without Brutal only if nobody runs it. What nobody runs can't be
-%% missed, so this is not yet a change that needs an inverse.
--spec vacate(module(), boolean()) -> ok.
-vacate(Module, Brutal) ->
-    case erlang:check_old_code(Module) of
-        false ->
-            ok;
-        true when Brutal ->
-            _ = code:purge(Module),
-            ok;
-        true ->
-            case code:soft_purge(Module) of
-                true ->
-                    ok;
-                false ->
-                    emqx_hot_apply_report:fail(
-                        old_code_in_use, "old code of ~tp is still run by ~ts", [
-                            Module, emqx_hot_apply_report:names(users_of_old(Module))
-                        ]
-                    )
-            end
-    end.
-
 %% Makes prepared code current: a batch at once for all its modules.
 -spec load([part()], boolean()) -> ok.
 load(Parts, Brutal) ->
     lists:foreach(fun(Part) -> load_part(Part, Brutal) end, Parts).
 
 load_part({batch, Items, Prepared}, Brutal) ->
-    lists:foreach(fun(#{mod := M}) -> vacate(M, Brutal) end, Items),
+    lists:foreach(fun(#{mod := M}) -> emqx_hot_apply_purge:vacate(M, Brutal) end, Items),
     case code:finish_loading(Prepared) of
         ok -> record(Items, Brutal);
         {error, Errors} -> load_failed(Errors)
     end;
 load_part({single, #{mod := Module} = Item}, Brutal) ->
-    vacate(Module, Brutal),
+    emqx_hot_apply_purge:vacate(Module, Brutal),
     insert(Item),
     record([Item], Brutal).
 
@@ -191,10 +159,10 @@ replace(Parts, Brutal) ->
     lists:foreach(
         fun
             ({single, #{mod := Module} = Item}) ->
-                vacate(Module, Brutal),
+                emqx_hot_apply_purge:vacate(Module, Brutal),
                 record([Item], Brutal),
                 _ = code:delete(Module),
-                vacate(Module, Brutal),
+                emqx_hot_apply_purge:vacate(Module, Brutal),
                 insert(Item);
             ({batch, _, _} = Part) ->
                 load_part(Part, Brutal)
@@ -207,7 +175,7 @@ replace(Parts, Brutal) ->
 remove(Modules, Brutal) ->
     lists:foreach(
         fun({Module, Former}) ->
-            vacate(Module, Brutal),
+            emqx_hot_apply_purge:vacate(Module, Brutal),
             record([#{mod => Module, former => Former}], Brutal),
             _ = code:delete(Module),
             _ = code:soft_purge(Module)
@@ -270,7 +238,7 @@ former_item(Module, lost, _Brutal) ->
         )};
 former_item(Module, {known, File, Beam}, Brutal) ->
     try
-        vacate(Module, Brutal),
+        emqx_hot_apply_purge:vacate(Module, Brutal),
         {ok, item(Module, File, Beam)}
     catch
         throw:{refused, _, Detail} ->

@@ -115,6 +115,8 @@ update(Module, Extra, Parts, Planned, #{from := From, limit := Limit, brutal := 
                 Late = emqx_hot_apply_procs:newcomers(Module, Planned, Supervisors, Limit),
                 lists:ukeysort(1, Planned ++ Late)
         end,
+    %% A purge looks at every process of the VM: not while some of them wait.
+    emqx_hot_apply_purge:vacate(Module, Brutal),
     Begun = erlang:monotonic_time(microsecond),
     {Suspended, Missed} = emqx_hot_apply_procs:suspend([Pid || {Pid, _} <- Targets], Limit),
     Key = emqx_hot_apply_undo:push(

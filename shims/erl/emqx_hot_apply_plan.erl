@@ -36,6 +36,7 @@
 %% The world as it will be after the steps so far.
 -type world() :: #{
     tree := emqx_hot_apply_tree:tree(),
+    patches := file:filename() | undefined,
     items := #{module() => emqx_hot_apply_code:item()},
     %% Modules that a step so far loads, or takes away.
     put := #{module() => true},
@@ -68,7 +69,7 @@ prove(#{from := From, to := To, hop := {File, Source}} = Job) ->
             )
     end.
 
-world(#{tree := Dir, to := To, rel_name := RelName, beams := Beams}, Changes) ->
+world(#{tree := Dir, to := To, rel_name := RelName, beams := Beams} = Job, Changes) ->
     Tree = emqx_hot_apply_tree:open(Dir, To, RelName),
     Modules = [emqx_release | [M || {M, _, _} <- Beams] ++ lists:flatmap(fun named/1, Changes)],
     Apps = [
@@ -78,6 +79,7 @@ world(#{tree := Dir, to := To, rel_name := RelName, beams := Beams}, Changes) ->
     Owners = lists:append([emqx_hot_apply_tree:owners(M, Tree) || M <- Modules]),
     #{
         tree => emqx_hot_apply_tree:with_apps(lists:usort(Apps ++ Owners), Tree),
+        patches => maps:get(patches_dir, Job),
         items => #{},
         put => #{},
         gone => #{},
@@ -141,7 +143,8 @@ resolve(Module, #{tree := Tree, items := Items, changed := Changed} = World) ->
     protect(Module),
     case emqx_hot_apply_tree:owner(Module, Tree) of
         {ok, #{name := App}, File} ->
-            Item = emqx_hot_apply_code:item(Module, File, emqx_hot_apply_code:read(File)),
+            Meant = patched(Module, File, World),
+            Item = emqx_hot_apply_code:item(Module, Meant, emqx_hot_apply_code:read(Meant)),
             {Item, World#{
                 items := Items#{Module => Item}, changed := (Changed -- [App]) ++ [App]
             }};
@@ -155,6 +158,20 @@ resolve(Module, #{tree := Tree, items := Items, changed := Changed} = World) ->
             emqx_hot_apply_report:fail(
                 module_not_found, "~tp: neither in the target nor brought along by the hop", [Module]
             )
+    end.
+
+%% An operator who upgrades although there are patches wants them to stay on top of the target: they
+%% would be what the next start boots.
+patched(_Module, File, #{patches := undefined}) ->
+    File;
+patched(Module, File, #{patches := Dir}) ->
+    Patch = filename:join(Dir, filename:basename(File)),
+    case filelib:is_regular(Patch) of
+        true ->
+            emqx_hot_apply_report:warn("~tp stays as patched in ~ts", [Module, Dir]),
+            Patch;
+        false ->
+            File
     end.
 
 protect(Module) ->
@@ -301,15 +318,14 @@ own_version(World0) ->
             load(Item, World)
     end.
 
-%% Prepares the code, finds the processes, and looks for users of old code last: with a soft purge
-%% when the plan is going to be carried out, which is the same question but asked once.
+%% Prepares the code, finds the processes, and looks for users of old code last.
 finish(#{limit := Limit} = Job, World, Callbacks) ->
     #{tree := Tree, items := Items, put := Put, gone := Gone, changed := Changed} = World,
     Steps = lists:reverse(map_get(steps, World)),
     Updated = lists:usort([Module || {update, Module, _, _} <- Steps]),
     Targets = emqx_hot_apply_procs:find(Updated, Limit),
     Prepared = [prepare(Step, Targets) || Step <- Steps],
-    lists:foreach(fun(Module) -> old_code(Module, Job) end, maps:keys(Put) ++ maps:keys(Gone)),
+    emqx_hot_apply_purge:check(maps:keys(Put) ++ maps:keys(Gone), stopping(Steps), Job),
     #{
         steps => Prepared,
         changed => [App || Name <- Changed, {ok, App} <- [emqx_hot_apply_tree:app(Name, Tree)]],
@@ -340,26 +356,15 @@ prepare({restart, #{parts := Items} = Change}, _Targets) ->
 prepare({apply, _, _, _} = Step, _Targets) ->
     Step.
 
-old_code(Module, #{brutal := true}) ->
-    case emqx_hot_apply_code:users_of_old(Module) of
-        [] ->
-            ok;
-        Pids ->
-            emqx_hot_apply_report:warn("brutal purge of ~tp kills ~ts", [
-                Module, emqx_hot_apply_report:names(Pids)
-            ])
-    end;
-old_code(Module, #{mode := prove}) ->
-    case emqx_hot_apply_code:users_of_old(Module) of
-        [] ->
-            ok;
-        Pids ->
-            emqx_hot_apply_report:fail(old_code_in_use, "old code of ~tp is still run by ~ts", [
-                Module, emqx_hot_apply_report:names(Pids)
-            ])
-    end;
-old_code(Module, #{mode := apply}) ->
-    emqx_hot_apply_code:vacate(Module, false).
+%% Modules that are exchanged while their application is stopped, with that application's master.
+stopping(Steps) ->
+    maps:from_list([
+        {Module, Master}
+     || {restart, #{app := App, parts := Items, removed := Removed}} <- Steps,
+        Master <- [application_controller:get_master(App)],
+        is_pid(Master),
+        Module <- [M || #{mod := M} <- Items] ++ [M || {M, _} <- Removed]
+    ]).
 
 words({load, Parts}) ->
     emqx_hot_apply_report:text("load ~ts", [modules(Parts)]);

@@ -256,7 +256,8 @@ collect(Asked, Deadline, Answers) ->
     receive
         {[alias | Ref], Reply} when is_map_key(Ref, Asked) ->
             %% A special process may have answered past the alias: then the monitor is still there.
-            demonitor(Ref, [flush]),
+            %% Not flushed: that would search the mailbox, with all other answers, for each answer.
+            demonitor(Ref),
             answered(Ref, {reply, Reply}, Asked, Deadline, Answers);
         {'DOWN', Ref, process, _, _} when is_map_key(Ref, Asked) ->
             answered(Ref, gone, Asked, Deadline, Answers)

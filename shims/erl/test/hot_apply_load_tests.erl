@@ -183,13 +183,20 @@ modules_that_the_hop_brings_are_loaded_first_and_never_shadow_the_target(Dir) ->
 patches_stay_in_front_of_the_target(Dir) ->
     Patches = filename:join(Dir, "patches"),
     ok = filelib:ensure_path(Patches),
-    Node = start(Dir, [{app, "1", [], [v(aa, "1")]}], [{app, "2", [], [v(aa, "2")]}], #{
-        args => ["-pa", Patches]
-    }),
-    {done, _} = attempt(Node, hop([{load_module, aa}]), #{
-        patches_dir => unicode:characters_to_binary(Patches)
-    }),
+    App = fun(V) -> {app, V, [], [v(aa, V), v(bb, V)]} end,
+    Beam = hot_apply_test_tree:beam(element(2, v(aa, "7")), "patch"),
+    Patch = filename:join(Patches, "aa.beam"),
+    ok = file:write_file(Patch, Beam),
+    Node = start(Dir, [App("1")], [App("2")], #{args => ["-pa", Patches]}),
+    {module, aa} = call(Node, code, load_abs, [filename:rootname(Patch)]),
+    #{warnings := [Warning], loaded := 2, skipped := 1} = done(
+        attempt(Node, hop([{load_module, M} || M <- [emqx_release, aa, bb]]), #{
+            patches_dir => unicode:characters_to_binary(Patches)
+        })
+    ),
+    ?assertNotEqual(nomatch, string:find(Warning, "aa stays as patched in")),
     ?assertEqual(Patches, hd(call(Node, code, get_path, []))),
+    ?assertEqual([7, 2], eval(Node, "[aa:v(), bb:v()].")),
     %% A directory that does not exist is no reason to fail.
     Node2 = start(filename:join(Dir, "2"), [], []),
     {done, _} = attempt(Node2, hop([]), #{patches_dir => <<"/nowhere/patches">>}).

@@ -13,7 +13,8 @@
     needed_applications_that_are_new_come_along/1,
     applications_that_depend_on_it_go_on_running/1,
     on_load_modules_are_replaced_as_fresh_ones/1,
-    an_application_of_this_node_only_is_restarted_on_its_own_code/1
+    an_application_of_this_node_only_is_restarted_on_its_own_code/1,
+    an_applications_own_processes_on_old_code_are_not_in_the_way/1
 ]).
 
 v(Module, V) ->
@@ -137,14 +138,17 @@ applications_that_depend_on_it_go_on_running(Dir) ->
 
 on_load_modules_are_replaced_as_fresh_ones(Dir) ->
     %% Like a NIF library that has no upgrade function: it loads only where no other instance is.
-    Nif = fun(V) ->
+    Nif = fun(V, Up) ->
         {nif,
             "-module(nif). -export([v/0]). -on_load(up/0). v() -> " ++ V ++ ".\n"
-            "up() -> case erlang:check_old_code(nif) of true -> upgrade; false ->"
-            " helper:up(" ++ V ++ ") end.\n"}
+            "up() -> case erlang:check_old_code(nif) of true -> upgrade; false -> " ++ Up ++
+                " end.\n"}
     end,
-    Helper = {helper, "-module(helper). -export([up/1]). up(V) -> persistent_term:put(nif, V)."},
-    Node = start(Dir, [app("1", [], [Helper, Nif("1")])], [app("2", [], [Nif("2"), Helper])]),
+    %% It calls a module that is listed, and new, after it.
+    Helper = {new_helper, "-module(new_helper). -export([up/0]). up() -> persistent_term:put(nif, 2)."},
+    Node = start(Dir, [app("1", [], [Nif("1", "ok")])], [
+        app("2", [], [Nif("2", "new_helper:up()"), Helper])
+    ]),
     {done, _} = attempt(Node, hop([{restart_application, app}])),
     ?assertEqual({2, 2}, eval(Node, "{nif:v(), persistent_term:get(nif)}.")).
 
@@ -156,3 +160,29 @@ an_application_of_this_node_only_is_restarted_on_its_own_code(Dir) ->
     ),
     ?assertNotEqual(Pid, call(Node, erlang, whereis, [app_w])),
     ?assertEqual(1, call(Node, gen_server, call, [app_w, v])).
+
+an_applications_own_processes_on_old_code_are_not_in_the_way(Dir) ->
+    Loop = fun(V) ->
+        {loop,
+            "-module(loop). -export([start/0, v/0]). v() -> " ++ V ++ ".\n"
+            "start() -> {ok, proc_lib:spawn_link(fun l/0)}. l() -> receive stop -> ok end.\n"}
+    end,
+    App = fun(V) ->
+        {app, V, [{mod, {app_sup, []}}], [
+            {app_sup,
+                hot_apply_test_tree:sup(
+                    app_sup, "{one_for_one, 1, 1}", "#{id => l, start => {loop, start, []}}"
+                )},
+            Loop(V)
+        ]}
+    end,
+    Node = start(Dir, [App("1")], [App("2")]),
+    {_, Source} = Loop("0"),
+    Other = hot_apply_test_tree:beam(Source, "5.10.4"),
+    {module, loop} = call(Node, code, load_binary, [loop, "/nowhere/loop.beam", Other]),
+    {failed, #{error := old_code_in_use}} = hot_apply_test_node:prove(
+        Node, hop([{load_module, loop}])
+    ),
+    {done, _} = hot_apply_test_node:prove(Node, hop([{restart_application, app}])),
+    {done, _} = attempt(Node, hop([{restart_application, app}])),
+    ?assertEqual(2, call(Node, loop, v, [])).

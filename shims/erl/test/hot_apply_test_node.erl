@@ -13,6 +13,7 @@
     emqx_hot_apply_record,
     emqx_hot_apply_hop,
     emqx_hot_apply_tree,
+    emqx_hot_apply_purge,
     emqx_hot_apply_code,
     emqx_hot_apply_procs,
     emqx_hot_apply_app,
@@ -165,7 +166,11 @@ collect(Attempt, Monitor, Limit, Steps) ->
 
 %% In the VM: a command that starts an attempt and is gone at once.
 orphan(Request) ->
-    {Pid, Monitor} = spawn_monitor(fun() -> {ok, _} = emqx_hot_apply:start(self(), Request) end),
+    {Pid, Monitor} = spawn_monitor(fun() ->
+        %% As a command does, it is the group leader of its own calls.
+        group_leader(self(), self()),
+        {ok, _} = emqx_hot_apply:start(self(), Request)
+    end),
     receive
         {'DOWN', Monitor, process, Pid, Reason} -> Reason
     end.

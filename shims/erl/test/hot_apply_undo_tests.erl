@@ -182,14 +182,27 @@ an_instruction_that_has_run_is_never_called_undone(Dir) ->
 a_marker_that_cannot_be_written_takes_the_code_back(Dir) ->
     Node = start(Dir, [app("1", 1, [])], [app("2", 2, [])]),
     Before = snapshot(Node),
-    Failure = failed(
-        attempt(Node, hop([{load_module, aa}]), #{marker => <<"/nowhere/at/all/current">>})
-    ),
-    ?assertMatch(
-        #{error := permanent_upgrade, stage := permanent, changed := true, restored := true}, Failure
-    ),
-    words(maps:get(detail, Failure), "/nowhere/at/all"),
-    same(Before, Node),
+    %% A directory is in the way: it fails late, at the rename.
+    InTheWay = filename:join(Dir, "way/current"),
+    ok = filelib:ensure_path(InTheWay),
+    [
+        begin
+            Failed = failed(attempt(Node, hop([{load_module, aa}]), #{marker => Marker})),
+            ?assertMatch(
+                #{
+                    error := permanent_upgrade,
+                    stage := permanent,
+                    changed := true,
+                    restored := true
+                },
+                Failed
+            ),
+            words(maps:get(detail, Failed), Marker),
+            same(Before, Node)
+        end
+     || Marker <- [<<"/nowhere/at/all/">>, unicode:characters_to_binary(InTheWay)]
+    ],
+    ?assertEqual({ok, ["current"]}, file:list_dir(filename:dirname(InTheWay))),
     %% After a callback there is no way back.
     Post = {emqx_post_upgrade, "-module(emqx_post_upgrade). -export([pr/1]). pr(_) -> any."},
     Node2 = start(filename:join(Dir, "2"), [app("1", 1, [Post])], [app("2", 2, [Post])]),
