@@ -17,6 +17,7 @@ pub const HOT_APPLY: &[(&str, &str)] = modules![
     "emqx_hot_apply_hop",
     "emqx_hot_apply_plan",
     "emqx_hot_apply_procs",
+    "emqx_hot_apply_purge",
     "emqx_hot_apply_record",
     "emqx_hot_apply_report",
     "emqx_hot_apply_tree",
