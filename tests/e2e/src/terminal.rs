@@ -30,6 +30,7 @@ impl Terminal {
             .to_string_lossy()
             .replace('\'', "'\\''");
         let mut script = install.command("script");
+        // On a dumb terminal the VM opens a plain shell of its own, whatever it was asked for.
         script.args([
             "-q",
             "-e",
@@ -38,7 +39,7 @@ impl Terminal {
             &format!("'{program}' {command}"),
             "/dev/null",
         ]);
-        let mut running = Running::spawn(script.env("TERM", "dumb").stdin(Stdio::piped()))?;
+        let mut running = Running::spawn(script.env("TERM", "vt100").stdin(Stdio::piped()))?;
         let keyboard = running.stdin();
         Ok(Self { running, keyboard })
     }
