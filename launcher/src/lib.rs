@@ -41,8 +41,8 @@ pub fn main() -> u8 {
         Ok(code) => code,
         Err(error) => {
             message::error(&error.to_string());
-            for hint in error.hints() {
-                message::hint(&hint);
+            for hint in error.hints().iter().filter(|hint| !hint.is_empty()) {
+                message::hint(hint);
             }
             error.exit_code()
         }

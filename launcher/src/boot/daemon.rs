@@ -1,29 +1,20 @@
-//! `start`: the broker under `run_erl`, and the wait until it is ready, gone, or late.
+//! `start`: the broker under `run_erl`.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use shims::dist::{CallOptions, CallOutcome, Connection, Target};
-use shims::term;
-
 use crate::boot::log_env::{self, Logging};
+use crate::boot::watch::Watch;
 use crate::boot::{Boot, PREPARED, warn};
 use crate::command::Command;
 use crate::error::Error;
 use crate::exec::ExecSpec;
-use crate::host::{Host, is_alive};
+use crate::host::Host;
 use crate::message;
-use crate::pipe::{self, run_erls};
+use crate::pipe::run_erls;
 use crate::release::Release;
 use crate::target::{DIST_BASE_PORT, Way, epmd_is_used};
-
-/// How often the node is looked at: well below what a person notices, and cheap.
-const POLL: Duration = Duration::from_millis(20);
-
-/// How long one question to the booting node may take.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many of the console log's last lines an error shows.
 const TAIL_LINES: usize = 15;
@@ -110,121 +101,16 @@ fn shell_word(path: &Path) -> String {
     }
 }
 
-fn seconds(boot: &Boot, name: &str) -> u64 {
+/// Seconds to wait, as the environment gives them.
+pub fn seconds(boot: &Boot, name: &str) -> u64 {
     boot.env
         .get(name)
         .and_then(|text| text.parse().ok())
         .unwrap_or(120)
 }
 
-/// The wait for a node that boots.
-struct Watch<'a> {
-    release: &'a Release,
-    boot: &'a Boot,
-    target: &'a Target,
-    pipe_dir: &'a Path,
-    /// Processes of `run_erl` that were there before: of a node that is just ending.
-    older: Vec<i32>,
-}
-
-impl Watch<'_> {
-    fn wait(&self, deadline: Instant) -> Result<(), Error> {
-        let mut daemon = Daemon {
-            pipe_dir: self.pipe_dir,
-            older: &self.older,
-            pid: None,
-            misses: 0,
-        };
-        let mut connection: Option<Connection> = None;
-        let mut unreachable = String::new();
-        while Instant::now() < deadline {
-            if !daemon.is_alive() {
-                return Err(died(self.release, self.boot));
-            }
-            match connection.as_mut().map(is_ready) {
-                Some(Ok(true)) => return Ok(()),
-                Some(Ok(false)) => {}
-                // A connection that broke says nothing yet: the next look tells whether it died.
-                Some(Err(())) => connection = None,
-                None => match Connection::connect(self.target, PROBE_TIMEOUT) {
-                    Ok(connected) => connection = Some(connected),
-                    Err(error) => unreachable = error.to_string(),
-                },
-            }
-            sleep(POLL);
-        }
-        let name = self.boot.name.to_string();
-        message::answer(&format!("Shutting down {name} through its console."));
-        pipe::shut_down(self.pipe_dir)?;
-        Err(match connection {
-            None => Error::StartUnreachable {
-                host: self.target.host.clone(),
-                name,
-                reason: unreachable,
-            },
-            Some(_) => Error::StartTimeout { name },
-        })
-    }
-}
-
-/// The process of `run_erl`, which lives exactly as long as the VM.
-struct Daemon<'a> {
-    pipe_dir: &'a Path,
-    older: &'a [i32],
-    pid: Option<i32>,
-    misses: u32,
-}
-
-impl Daemon<'_> {
-    /// How often in a row no process may be seen. `run_erl` forks twice on its way to being a
-    /// daemon, and one look at the process table can miss the old process and the new one.
-    const MISSES: u32 = 3;
-
-    fn is_alive(&mut self) -> bool {
-        if self.pid.is_none_or(|pid| !is_alive(pid)) {
-            self.pid = run_erls(self.pipe_dir)
-                .into_iter()
-                .find(|pid| !self.older.contains(pid));
-        }
-        self.misses = if self.pid.is_some() {
-            0
-        } else {
-            self.misses + 1
-        };
-        self.misses < Self::MISSES
-    }
-}
-
-/// Asks whether the boot is complete; `Err` when the connection cannot be used any more.
-fn is_ready(connection: &mut Connection) -> Result<bool, ()> {
-    let mut ask = |module: &str, function: &str| {
-        let options = CallOptions {
-            timeout: Some(PROBE_TIMEOUT),
-            console: None,
-        };
-        connection
-            .call(module, function, Vec::new(), options)
-            .map_err(drop)
-    };
-    match ask("emqx_machine", "is_ready")? {
-        CallOutcome::Return(value) => Ok(value == term::atom("true")),
-        CallOutcome::NodeDown => Err(()),
-        // Releases without is_ready, or a node whose code is not loaded yet.
-        CallOutcome::Throw(_)
-        | CallOutcome::Exit(_)
-        | CallOutcome::Error(_)
-        | CallOutcome::Timeout => match ask("emqx", "is_running")? {
-            CallOutcome::Return(value) => Ok(value == term::atom("true")),
-            CallOutcome::NodeDown => Err(()),
-            CallOutcome::Throw(_)
-            | CallOutcome::Exit(_)
-            | CallOutcome::Error(_)
-            | CallOutcome::Timeout => Ok(false),
-        },
-    }
-}
-
-fn died(release: &Release, boot: &Boot) -> Error {
+/// The error for a node that ended, with what its console said last.
+pub fn died(release: &Release, boot: &Boot) -> Error {
     Error::StartDied {
         description: release.description.clone(),
         vsn: release.vsn.to_string(),

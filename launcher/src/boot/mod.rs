@@ -10,6 +10,7 @@ pub mod log_env;
 pub mod runtime_check;
 pub mod vm;
 pub mod vm_args;
+pub mod watch;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

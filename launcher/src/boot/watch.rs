@@ -1,0 +1,166 @@
+//! The wait for a node that boots as a daemon: until it is ready, gone, or late.
+
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use shims::dist::{CallOptions, CallOutcome, Connection, Target};
+use shims::term;
+
+use crate::boot::Boot;
+use crate::boot::daemon::{died, seconds};
+use crate::error::Error;
+use crate::host::{is_alive, process_table};
+use crate::message;
+use crate::pipe::{self, run_erls};
+use crate::release::Release;
+use crate::running::running_nodes;
+
+/// How often the node is looked at: well below what a person notices, and cheap.
+const POLL: Duration = Duration::from_millis(20);
+
+/// How long one question to the booting node may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The wait for a node that boots.
+pub struct Watch<'a> {
+    /// What is booted.
+    pub release: &'a Release,
+    /// With what.
+    pub boot: &'a Boot,
+    /// The way to it.
+    pub target: &'a Target,
+    /// The pipes of its console.
+    pub pipe_dir: &'a Path,
+    /// Processes of `run_erl` that were there before: of a node that is just ending.
+    pub older: Vec<i32>,
+}
+
+impl Watch<'_> {
+    /// Waits until the node is ready.
+    ///
+    /// # Errors
+    /// It ended, or was not ready at the deadline and has been shut down.
+    pub fn wait(&self, deadline: Instant) -> Result<(), Error> {
+        let mut daemon = Daemon {
+            pipe_dir: self.pipe_dir,
+            older: &self.older,
+            pid: None,
+            misses: 0,
+        };
+        let mut connection: Option<Connection> = None;
+        let mut unreachable = String::new();
+        while Instant::now() < deadline {
+            if !daemon.is_alive() {
+                return Err(died(self.release, self.boot));
+            }
+            match connection.as_mut().map(is_ready) {
+                Some(Ok(true)) => return Ok(()),
+                Some(Ok(false)) => {}
+                // A connection that broke says nothing yet: the next look tells whether it died.
+                Some(Err(())) => connection = None,
+                None => match Connection::connect(self.target, PROBE_TIMEOUT) {
+                    Ok(connected) => connection = Some(connected),
+                    Err(error) => unreachable = error.to_string(),
+                },
+            }
+            sleep(POLL);
+        }
+        let name = self.boot.name.to_string();
+        self.give_up(&name);
+        Err(match connection {
+            None => Error::StartUnreachable {
+                host: self.target.host.clone(),
+                name,
+                reason: unreachable,
+            },
+            Some(_) => Error::StartTimeout { name },
+        })
+    }
+
+    /// Ends a node that did not get ready: through its console, or by a signal where the console
+    /// is not there yet. Returns when it is gone, or has had its time to go.
+    fn give_up(&self, name: &str) {
+        message::answer(&format!("Shutting down {name} through its console."));
+        let daemons = || {
+            let mut pids = run_erls(self.pipe_dir);
+            pids.retain(|pid| !self.older.contains(pid));
+            pids
+        };
+        if pipe::shut_down(self.pipe_dir).is_err() {
+            let nodes = running_nodes(&process_table(), self.release.install.base.path());
+            let vms = nodes
+                .iter()
+                .filter(|node| node.name == name)
+                .map(|node| node.pid);
+            for pid in vms.chain(daemons()) {
+                // It may have ended by itself meanwhile.
+                let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+            }
+        }
+        let deadline =
+            Instant::now() + Duration::from_secs(seconds(self.boot, "EMQX_WAIT_FOR_STOP"));
+        while !daemons().is_empty() && Instant::now() < deadline {
+            sleep(POLL);
+        }
+    }
+}
+
+/// The process of `run_erl`, which lives exactly as long as the VM.
+struct Daemon<'a> {
+    pipe_dir: &'a Path,
+    older: &'a [i32],
+    pid: Option<i32>,
+    misses: u32,
+}
+
+impl Daemon<'_> {
+    /// How often in a row no process may be seen. `run_erl` forks twice on its way to being a
+    /// daemon, and one look at the process table can miss the old process and the new one.
+    const MISSES: u32 = 3;
+
+    fn is_alive(&mut self) -> bool {
+        if self.pid.is_none_or(|pid| !is_alive(pid)) {
+            self.pid = run_erls(self.pipe_dir)
+                .into_iter()
+                .find(|pid| !self.older.contains(pid));
+        }
+        self.misses = if self.pid.is_some() {
+            0
+        } else {
+            self.misses + 1
+        };
+        self.misses < Self::MISSES
+    }
+}
+
+/// Asks whether the boot is complete; `Err` when the connection cannot be used any more.
+fn is_ready(connection: &mut Connection) -> Result<bool, ()> {
+    let mut ask = |module: &str, function: &str| {
+        let options = CallOptions {
+            timeout: Some(PROBE_TIMEOUT),
+            console: None,
+        };
+        connection
+            .call(module, function, Vec::new(), options)
+            .map_err(drop)
+    };
+    match ask("emqx_machine", "is_ready")? {
+        CallOutcome::Return(value) => Ok(value == term::atom("true")),
+        CallOutcome::NodeDown => Err(()),
+        // Releases without is_ready, or a node whose code is not loaded yet.
+        CallOutcome::Throw(_)
+        | CallOutcome::Exit(_)
+        | CallOutcome::Error(_)
+        | CallOutcome::Timeout => match ask("emqx", "is_running")? {
+            CallOutcome::Return(value) => Ok(value == term::atom("true")),
+            CallOutcome::NodeDown => Err(()),
+            CallOutcome::Throw(_)
+            | CallOutcome::Exit(_)
+            | CallOutcome::Error(_)
+            | CallOutcome::Timeout => Ok(false),
+        },
+    }
+}
