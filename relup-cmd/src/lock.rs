@@ -268,6 +268,21 @@ mod tests {
     }
 
     #[test]
+    fn a_locked_file_that_lost_its_name_is_not_the_lock() {
+        let (_dir, base) = base();
+        let held = RelupLock::acquire(&base).expect("free");
+        let waiting = open(&base.lock()).expect("opened");
+        assert!(is_named(&waiting, &base.lock()));
+        drop(held);
+        assert!(!is_named(&waiting, &base.lock()), "its holder took it away");
+        let _next = RelupLock::acquire(&base).expect("free");
+        assert!(
+            !is_named(&waiting, &base.lock()),
+            "another file has the name now"
+        );
+    }
+
+    #[test]
     fn never_do_two_hold_it_however_often_it_changes_hands() {
         let (_dir, base) = base();
         let (inside, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -279,6 +294,7 @@ mod tests {
                             Ok(lock) => {
                                 assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
                                 taken.fetch_add(1, Ordering::SeqCst);
+                                std::thread::yield_now();
                                 inside.fetch_sub(1, Ordering::SeqCst);
                                 drop(lock);
                             }

@@ -121,9 +121,14 @@ fn deployed(install: &Install, vsn: &ReleaseVsn) -> Result<Destination, Error> {
 
 fn answer(from: &str, destination: &Destination) -> Answer {
     let (vsn, tree) = (&destination.vsn, destination.tree.path());
+    let word = if destination.marked {
+        "switched"
+    } else {
+        "rolled back"
+    };
     Answer {
         lines: vec![
-            format!("rolled back: {from} -> {vsn}"),
+            format!("{word}: {from} -> {vsn}"),
             format!(
                 "`emqx restart` boots {vsn} from {}; until then nothing changes",
                 tree.display()
