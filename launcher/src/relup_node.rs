@@ -52,7 +52,12 @@ impl<'a> RelupNode<'a> {
     }
 
     fn connection(&mut self) -> Result<&mut Connection, NodeError> {
-        if self.connection.is_none() {
+        // A node cuts off who is silent for a minute or two, as this command is while it stages.
+        let usable = self
+            .connection
+            .as_mut()
+            .is_some_and(|(_, connection)| connection.is_alive());
+        if !usable {
             let contact = Contact::find(self.release, self.env).map_err(|error| match error {
                 Error::NamedNodeNotRunning { .. } => NodeError::NotRunning(error.to_string()),
                 other => NodeError::Unreachable(other.to_string()),
