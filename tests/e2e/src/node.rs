@@ -48,9 +48,9 @@ pub fn root_dir(install: &Install) -> Result<String> {
     eval_text(install, "code:root_dir()")
 }
 
-/// Where the node keeps its data.
+/// Where the node keeps its data, as an absolute path.
 pub fn data_dir(install: &Install) -> Result<String> {
-    eval_text(install, "emqx:data_dir()")
+    eval_text(install, "filename:absname(emqx:data_dir())")
 }
 
 /// What `emqx ctl state` of the sample tells: everything that an upgrade touches, by key.

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::install::Install;
 use crate::swarm::{Figures, Options, Swarm};
 use crate::{journal, node};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// For clients to connect and for messages to come through; generous, since it only ends hangs.
@@ -12,7 +13,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long clients talk before and after each hop.
 const QUIET_TIME: Duration = Duration::from_secs(3);
 
-/// What of `emqx ctl state` the demo shows.
+/// What `emqx ctl state` of the sample says.
+type State = BTreeMap<String, String>;
+
+/// What of it the demo shows.
 const SHOWN: [&str; 5] = [
     "emqx_connection.layouts",
     "emqx_stats.",
@@ -20,6 +24,8 @@ const SHOWN: [&str; 5] = [
     "emqx_dashboard.",
     "note.",
 ];
+/// A count that must survive the conversion of its process's state.
+const COUNTER: &str = "emqx_stats.received";
 
 /// Plays the scenario; the installation is gone when it returns, whatever happened.
 pub fn run(subject: &Subject, narrator: &mut Narrator) -> Result<Outcome> {
@@ -99,9 +105,7 @@ fn hop(
     let title = format!("Hot upgrade {from} -> {to}");
     narrator.stage(&title, |say| {
         let pid = node::os_pid(install)?;
-        if subject.is_sample {
-            show_state(install, say, "before")?;
-        }
+        let before = sample_state(install, subject)?;
         swarm.begin(&title);
         let tarball = target.tarball.to_string_lossy();
         type_and_show(install, say, &["relup", "upgrade", &tarball])?.success()?;
@@ -110,9 +114,7 @@ fn hop(
         say.check(now == *to, &format!("the running code says it is {now}"));
         let same = node::os_pid(install)?;
         say.check(same == pid, &format!("the VM is still process {pid}"));
-        if subject.is_sample {
-            show_state(install, say, "after")?;
-        }
+        tell_state(say, from, &before, &sample_state(install, subject)?);
         let marker = fs_err::read_to_string(install.path("relup/current"))?;
         let root = install.root().display();
         say.check(
@@ -146,14 +148,37 @@ fn hop(
     })
 }
 
-/// The versions and layouts of what the hops of the sample change.
-fn show_state(install: &Install, say: &Narrator, when: &str) -> Result<()> {
-    for (key, value) in node::state(install)? {
-        if SHOWN.iter().any(|shown| key.starts_with(shown)) {
-            say.row(&format!("  {when}: {key}"), &value);
+/// What the sample tells about everything that its hops change; nothing for other releases.
+fn sample_state(install: &Install, subject: &Subject) -> Result<State> {
+    if subject.is_sample {
+        node::state(install)
+    } else {
+        Ok(State::new())
+    }
+}
+
+/// What the hop has done to versions, layouts of states and counters.
+fn tell_state(say: &mut Narrator, from: &str, before: &State, after: &State) {
+    for (key, now) in after {
+        let shown = SHOWN.iter().any(|shown| key.starts_with(shown));
+        match before.get(key) {
+            Some(then) if shown && then != now => say.row(key, &format!("{then} -> {now}")),
+            None => say.row(key, &format!("{now} (new)")),
+            Some(_) => {}
         }
     }
-    Ok(())
+    if let (Some(then), Some(now)) = (before.get(COUNTER), after.get(COUNTER)) {
+        let number = |text: &str| text.parse::<u64>().unwrap_or(0);
+        say.check(
+            number(now) >= number(then),
+            "the counters were carried over and go on",
+        );
+        let migrated = after.get("emqx_stats.migrated_from").map(String::as_str) == Some(from);
+        say.check(
+            migrated,
+            "code_change/3 converted the old state of the running processes",
+        );
+    }
 }
 
 fn restart_into(install: &Install, narrator: &mut Narrator, vsn: &str) -> Result<()> {
