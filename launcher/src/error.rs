@@ -227,6 +227,10 @@ impl Error {
             Error::NoLicense => {
                 vec!["set EMQX_LICENSE__KEY, or license.key in emqx.conf".into()]
             }
+            Error::StartDied { log, tail, .. } if tail.is_empty() => vec![format!(
+                "it said nothing in {}; run_erl needs a pseudo terminal (/dev/pts)",
+                log.display()
+            )],
             Error::StartDied { log, tail, .. } => {
                 let mut hints: Vec<String> = tail.lines().map(|line| format!("  {line}")).collect();
                 hints.push(format!("find more in the latest {}", log.display()));

@@ -7,8 +7,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use nix::sys::resource::{Resource, getrlimit};
-use nix::unistd::{Uid, User, geteuid, getpid};
+use nix::unistd::{Uid, geteuid, getpid};
 
+use crate::accounts::Account;
 use crate::environment::Environment;
 
 /// What the process was given when it was started.
@@ -52,10 +53,8 @@ impl Host {
 
     /// The caller's name, or the numeric id where the user database does not know it (OpenShift).
     pub fn user_name(&self) -> String {
-        match User::from_uid(self.uid) {
-            Ok(Some(user)) => user.name,
-            Ok(None) | Err(_) => self.uid.to_string(),
-        }
+        Account::find(&self.uid.to_string())
+            .map_or_else(|| self.uid.to_string(), |account| account.name)
     }
 }
 

@@ -5,6 +5,7 @@
 //! `release` say what is there, planners make values (`ExecSpec`, `Contact`),
 //! and only then something happens.
 
+mod accounts;
 mod boot;
 mod command;
 mod environment;

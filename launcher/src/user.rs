@@ -1,9 +1,8 @@
 //! Becoming the runner user: in place, with the environment kept, and never back.
 
-use std::ffi::CString;
+use nix::unistd::{Gid, Uid, getegid, geteuid, getgroups, setgid, setgroups, setuid};
 
-use nix::unistd::{Uid, User, getegid, geteuid, initgroups, setgid, setuid};
-
+use crate::accounts::Account;
 use crate::environment::Environment;
 use crate::error::Error;
 
@@ -30,21 +29,21 @@ pub fn become_runner(
             user: runner.to_owned(),
         });
     }
-    let user = User::from_name(runner)
-        .map_err(|errno| failed(errno.desc()))?
-        .ok_or_else(|| failed("there is no such user"))?;
-    let name = CString::new(runner).map_err(|_| failed("its name holds a NUL"))?;
-    initgroups(&name, user.gid).map_err(|errno| failed(errno.desc()))?;
-    setgid(user.gid).map_err(|errno| failed(errno.desc()))?;
-    setuid(user.uid).map_err(|errno| failed(errno.desc()))?;
+    let account = Account::find(runner).ok_or_else(|| failed("there is no such user"))?;
+    let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
+    let groups: Vec<Gid> = account.groups().into_iter().map(Gid::from_raw).collect();
+    setgroups(&groups).map_err(|errno| failed(errno.desc()))?;
+    setgid(gid).map_err(|errno| failed(errno.desc()))?;
+    setuid(uid).map_err(|errno| failed(errno.desc()))?;
     // Trust nothing: the ids must be the user's, and root must be out of reach.
-    let regained = !user.uid.is_root() && setuid(Uid::from_raw(0)).is_ok();
-    if geteuid() != user.uid || getegid() != user.gid || regained {
+    let regained = !uid.is_root() && setuid(Uid::from_raw(0)).is_ok();
+    let held = getgroups().is_ok_and(|now| now.iter().all(|gid| groups.contains(gid)));
+    if geteuid() != uid || getegid() != gid || !held || regained {
         return Err(failed("the system did not hold to the switch"));
     }
-    env.set("HOME", user.dir);
+    env.set("HOME", account.home);
     env.set("USER", runner);
     env.set("LOGNAME", runner);
-    env.set("SHELL", user.shell);
+    env.set("SHELL", account.shell);
     Ok(env)
 }

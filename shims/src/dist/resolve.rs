@@ -1,13 +1,16 @@
 //! From a host's name to addresses, within a deadline.
 //!
 //! A node that is administered from its own machine mostly has an address, `localhost` or a line of
-//! `/etc/hosts` as its host: those are answered here. The system's resolver is asked for the rest. It
-//! cannot be given a deadline, so it runs on a thread that is left behind when it is too slow.
+//! `/etc/hosts` as its host: those are answered here. The system's resolver is asked for the rest,
+//! through `getent`: a static binary that asked its C library would make it load name service modules
+//! of another C library, and crash. The resolver cannot be given a deadline, so it is asked on a
+//! thread that is left behind when it is too slow.
 
 use super::deadline::Deadline;
 use super::error::DistError;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -62,11 +65,7 @@ fn ask_system(host: String, port: u16, deadline: Deadline) -> io::Result<Vec<Soc
         .name("resolver".into())
         .spawn(move || {
             // Nobody listens any more when the deadline has passed.
-            let _ = answer.send(
-                (host.as_str(), port)
-                    .to_socket_addrs()
-                    .map(Iterator::collect),
-            );
+            let _ = answer.send(look_up(&host, port));
         })?;
     let timed_out = || {
         io::Error::new(
@@ -79,6 +78,41 @@ fn ask_system(host: String, port: u16, deadline: Deadline) -> io::Result<Vec<Soc
         .map_err(|_| timed_out())?
         .unwrap_or(Duration::MAX);
     answered.recv_timeout(left).map_err(|_| timed_out())?
+}
+
+fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let output = Command::new("getent")
+        .args(["ahosts", host])
+        .stdin(Stdio::null())
+        .output();
+    match output {
+        Ok(output) if output.status.success() => {
+            Ok(of_getent(&String::from_utf8_lossy(&output.stdout), port))
+        }
+        Ok(_) => Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            "no address is known for it",
+        )),
+        // A system without getent is one of a single C library, whose own resolver is safe.
+        Err(_) => (host, port).to_socket_addrs().map(Iterator::collect),
+    }
+}
+
+/// Lines of `getent ahosts`: an address, a socket type, and in the first one the name.
+fn of_getent(output: &str, port: u16) -> Vec<SocketAddr> {
+    let mut found: Vec<SocketAddr> = Vec::new();
+    for line in output.lines() {
+        let address = line
+            .split_whitespace()
+            .next()
+            .and_then(|word| word.parse().ok());
+        if let Some(address) = address.map(|ip: IpAddr| SocketAddr::new(ip, port)) {
+            if !found.contains(&address) {
+                found.push(address);
+            }
+        }
+    }
+    found
 }
 
 fn in_hosts(content: &str, host: &str, ipv6: bool) -> Vec<IpAddr> {
@@ -115,6 +149,16 @@ mod tests {
             let found: Vec<_> = found.iter().map(IpAddr::to_string).collect();
             assert_eq!(found, expected, "{host} ipv6={ipv6}");
         }
+    }
+
+    #[test]
+    fn each_address_of_the_system_counts_once() {
+        let output = "10.0.0.7 STREAM node.x\n10.0.0.7 DGRAM\nfd00::7 STREAM\nnonsense\n";
+        let found: Vec<_> = of_getent(output, 4370)
+            .iter()
+            .map(SocketAddr::to_string)
+            .collect();
+        assert_eq!(found, ["10.0.0.7:4370", "[fd00::7]:4370"]);
     }
 
     #[test]
