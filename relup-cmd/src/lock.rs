@@ -5,8 +5,9 @@
 //! whoever waited for it must therefore check that the file it locked is the one that has the name.
 //! A refused command leaves `relup/` as it was, including its absence.
 
-use std::io::{Read, Write};
-use std::os::unix::fs::MetadataExt;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,13 +26,23 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// How often the directory may vanish between its creation and the lock's.
 const VANISHED: u32 = 1000;
 
+/// Where the pid stands in the file, and where others write that the directory is to go.
+const PID_LEN: usize = 21;
+const TAKE_DIR_AWAY: &[u8] = b"take the directory away\n";
+
 /// Proof that this process holds the lock.
 #[derive(Debug)]
 pub(crate) struct RelupLock {
-    _held: Flock<std::fs::File>,
-    path: PathBuf,
-    dir: PathBuf,
+    held: Flock<File>,
+    at: Place,
     made_dir: bool,
+}
+
+/// Where the lock is.
+#[derive(Debug)]
+struct Place {
+    dir: PathBuf,
+    path: PathBuf,
 }
 
 impl RelupLock {
@@ -39,52 +50,17 @@ impl RelupLock {
     ///
     /// [`Error::Locked`] with the holder's pid when somebody else has it.
     pub(crate) fn acquire(base: &BaseRoot) -> Result<RelupLock, Error> {
-        let (dir, path) = (base.relup_dir(), base.lock());
-        let (mut busy, mut vanished) = (0, 0);
+        let at = Place {
+            dir: base.relup_dir(),
+            path: base.lock(),
+        };
         let mut made_dir = false;
-        loop {
-            made_dir |= make_dir(&dir)?;
-            let file = match open(&path) {
-                Ok(file) => file,
-                // A refused command removed the directory in this very moment. When that goes on,
-                // it is something else, such as a link that leads nowhere.
-                Err(error)
-                    if error.kind() == std::io::ErrorKind::NotFound && vanished < VANISHED =>
-                {
-                    vanished += 1;
-                    continue;
-                }
-                Err(error) => {
-                    if made_dir {
-                        let _ = fs::remove_dir(&dir);
-                    }
-                    return Err(Error::io(&path, "open", error));
-                }
-            };
-            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(held) if is_named(&held, &path) => {
-                    write_pid(&held, &path)?;
-                    return Ok(RelupLock {
-                        _held: held,
-                        path,
-                        dir,
-                        made_dir,
-                    });
-                }
-                // Its holder removed it between our open and our lock.
-                Ok(_unnamed) => {}
-                Err((file, Errno::EWOULDBLOCK)) => {
-                    busy += 1;
-                    if busy >= TRIES {
-                        return Err(Error::Locked { by: holder(&file) });
-                    }
-                    std::thread::sleep(PAUSE);
-                }
-                Err((_, errno)) => {
-                    return Err(Error::io(&path, "lock", errno.into()));
-                }
-            }
+        let outcome = at.take(&mut made_dir);
+        if outcome.is_err() && made_dir {
+            at.take_dir_away();
         }
+        let held = outcome?;
+        Ok(RelupLock { held, at, made_dir })
     }
 
     /// The pid of whoever holds the lock at this moment, without changing anything.
@@ -103,17 +79,73 @@ impl RelupLock {
 
     /// Where the lock file is.
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        &self.at.path
     }
 }
 
 impl Drop for RelupLock {
     fn drop(&mut self) {
         // Removed while held: whoever opened the old file notices that it has no name any more.
-        let _ = fs::remove_file(&self.path);
-        if self.made_dir {
-            // Fails when something else is in it, which is what is wanted.
-            let _ = fs::remove_dir(&self.dir);
+        let _ = fs::remove_file(&self.at.path);
+        // Whoever made the directory and was refused has told us before the name was gone.
+        let mut told = [0; TAKE_DIR_AWAY.len()];
+        let told =
+            self.held.read_exact_at(&mut told, PID_LEN as u64).is_ok() && told == TAKE_DIR_AWAY;
+        if self.made_dir || told {
+            self.at.take_dir_away();
+        }
+    }
+}
+
+impl Place {
+    fn take(&self, made_dir: &mut bool) -> Result<Flock<File>, Error> {
+        let (mut busy, mut vanished) = (0, 0);
+        loop {
+            *made_dir |= make_dir(&self.dir)?;
+            let file = match open(&self.path, true) {
+                Ok(file) => file,
+                // A refused command removed the directory in this very moment. When that goes on,
+                // it is something else, such as a link that leads nowhere.
+                Err(error) if error.kind() == ErrorKind::NotFound && vanished < VANISHED => {
+                    vanished += 1;
+                    continue;
+                }
+                Err(error) => return Err(Error::io(&self.path, "open", error)),
+            };
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(held) if is_named(&held, &self.path) => {
+                    write_pid(&held).map_err(|error| Error::io(&self.path, "write", error))?;
+                    return Ok(held);
+                }
+                // Its holder removed it between our open and our lock.
+                Ok(_unnamed) => {}
+                Err((file, Errno::EWOULDBLOCK)) => {
+                    busy += 1;
+                    if busy >= TRIES {
+                        return Err(Error::Locked { by: holder(&file) });
+                    }
+                    std::thread::sleep(PAUSE);
+                }
+                Err((_, errno)) => return Err(Error::io(&self.path, "lock", errno.into())),
+            }
+        }
+    }
+
+    /// Removes the directory if nothing is in it. If somebody holds a newer lock in it, that one is
+    /// told to do so: it reads the note after it has removed the name, and we look whether the name
+    /// is still there after we have written it, so one of us removes the directory.
+    fn take_dir_away(&self) {
+        for _ in 0..TRIES {
+            if fs::remove_dir(&self.dir).is_ok() {
+                return;
+            }
+            let Ok(file) = open(&self.path, false) else {
+                continue;
+            };
+            let _ = file.write_all_at(TAKE_DIR_AWAY, PID_LEN as u64);
+            if is_named(&file, &self.path) {
+                return;
+            }
         }
     }
 }
@@ -121,17 +153,17 @@ impl Drop for RelupLock {
 fn make_dir(dir: &Path) -> Result<bool, Error> {
     match fs::create_dir(dir) {
         Ok(()) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(Error::io(dir, "create", error)),
     }
 }
 
-fn open(path: &Path) -> std::io::Result<std::fs::File> {
+fn open(path: &Path, create: bool) -> std::io::Result<File> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     fs::OpenOptions::new()
         .read(true)
         .write(true)
-        .create(true)
+        .create(create)
         .truncate(false)
         .mode(0o644)
         .custom_flags(flags.bits().cast_signed())
@@ -139,30 +171,35 @@ fn open(path: &Path) -> std::io::Result<std::fs::File> {
         .map(fs::File::into_file)
 }
 
-fn is_named(held: &std::fs::File, path: &Path) -> bool {
+fn is_named(held: &File, path: &Path) -> bool {
     match (held.metadata(), fs::symlink_metadata(path)) {
         (Ok(held), Ok(named)) => held.dev() == named.dev() && held.ino() == named.ino(),
         _ => false,
     }
 }
 
-fn write_pid(mut held: &std::fs::File, path: &Path) -> Result<(), Error> {
-    held.set_len(0)
-        .and_then(|()| writeln!(held, "{}", std::process::id()))
-        .map_err(|error| Error::io(path, "write", error))
+/// Always the same length and nothing cut off, so that a note behind it survives.
+fn write_pid(held: &File) -> std::io::Result<()> {
+    let line = format!("{:<width$}\n", std::process::id(), width = PID_LEN - 1);
+    held.write_all_at(line.as_bytes(), 0)
 }
 
-fn holder(mut file: &std::fs::File) -> String {
-    let mut text = String::new();
-    match Read::take(&mut file, 32).read_to_string(&mut text) {
-        Ok(_) if !text.trim().is_empty() => format!("pid {}", text.trim()),
+fn holder(file: &File) -> String {
+    let mut bytes = [0; PID_LEN];
+    let len = file.read_at(&mut bytes, 0).unwrap_or_default();
+    match std::str::from_utf8(&bytes[..len])
+        .unwrap_or_default()
+        .lines()
+        .next()
+    {
+        Some(pid) if pid.trim().parse::<u32>().is_ok() => format!("pid {}", pid.trim()),
         _ => "its pid is not known yet".to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader};
+    use std::io::{BufRead, BufReader, Read};
     use std::process::{Child, ChildStdout, Command, Stdio};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -271,7 +308,7 @@ mod tests {
     fn a_locked_file_that_lost_its_name_is_not_the_lock() {
         let (_dir, base) = base();
         let held = RelupLock::acquire(&base).expect("free");
-        let waiting = open(&base.lock()).expect("opened");
+        let waiting = open(&base.lock(), false).expect("opened");
         assert!(is_named(&waiting, &base.lock()));
         drop(held);
         assert!(!is_named(&waiting, &base.lock()), "its holder took it away");
@@ -280,6 +317,22 @@ mod tests {
             !is_named(&waiting, &base.lock()),
             "another file has the name now"
         );
+    }
+
+    #[test]
+    fn whoever_is_last_takes_away_the_directory_that_a_refused_one_made() {
+        let (_dir, base) = base();
+        let mut held = RelupLock::acquire(&base).expect("free");
+        // As if another process had made the directory before, and was refused just now.
+        held.made_dir = false;
+        held.at.take_dir_away();
+        assert_eq!(names(&base), Some(vec!["lock".to_owned()]));
+        assert_eq!(
+            RelupLock::holder(&base),
+            Some(format!("pid {}", std::process::id()))
+        );
+        drop(held);
+        assert_eq!(names(&base), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use fs_err as fs;
+use nix::sys::resource::{UsageWho, getrusage};
 use relup::layout::BaseRoot;
 use serde_json::json;
 
@@ -62,10 +63,8 @@ fn seconds(end: Duration, begin: Duration) -> f64 {
 }
 
 /// The largest resident set of this process so far, in KiB.
-fn peak_memory() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.split_whitespace().next()?.parse().ok()
+fn peak_memory() -> Option<i64> {
+    getrusage(UsageWho::RUSAGE_SELF)
+        .ok()
+        .map(|usage| usage.max_rss())
 }

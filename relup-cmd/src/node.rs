@@ -27,6 +27,12 @@ pub trait Node {
     /// An apply goes on inside the node after its command died, so a free lock file proves nothing.
     fn running_attempt(&mut self) -> Result<Option<String>, NodeError>;
 
+    /// The numeric user that the running node's process belongs to, where that can be seen; `None`
+    /// where it can't, or where no node runs.
+    fn uid(&mut self) -> Option<u32> {
+        None
+    }
+
     /// Stages 11 to 14: proves, applies, calls back and writes the marker, all inside the node.
     ///
     /// The outer error says that the node could not be asked (or was lost on the way), the inner

@@ -10,13 +10,13 @@ use std::path::Path;
 use fs_err as fs;
 use nix::unistd::{Uid, geteuid};
 use relup::layout::BaseRoot;
-use relup::node::NodeFacts;
 
 use crate::error::Error;
 
-/// Checks the places that are written after this stage.
-pub(crate) fn check(base: &BaseRoot, facts: &NodeFacts) -> Result<(), Error> {
-    let node = node_uid(facts.os_pid);
+/// Checks the places that are written after this stage. `node_uid` is the user that the node runs
+/// as, where that is known.
+pub(crate) fn check(base: &BaseRoot, node_uid: Option<u32>) -> Result<(), Error> {
+    let node = node_uid.map(Uid::from_raw);
     let (dir, journal) = (base.relup_dir(), base.journal());
     for path in [dir.as_path(), journal.as_path()] {
         if !path.exists() {
@@ -57,12 +57,6 @@ fn refuse(path: &Path, who: &str, uid: Uid) -> Error {
             path.display()
         ),
     }
-}
-
-/// The user of a process, when it can be seen from here.
-fn node_uid(pid: u32) -> Option<Uid> {
-    let found = fs::metadata(format!("/proc/{pid}")).ok()?;
-    Some(Uid::from_raw(found.uid()))
 }
 
 /// By owner and by "others"; group membership of another user is not looked up, which errs on the

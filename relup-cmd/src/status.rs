@@ -259,8 +259,13 @@ mod tests {
             &["running version: node not running", &next],
         );
         let mut deaf = site.node();
-        deaf.facts = Err(NodeError::Unreachable("wrong cookie".into()));
-        check(&site, &mut deaf, "idle", &["does not answer: wrong cookie"]);
+        deaf.facts = Err(NodeError::Unreachable("it rejects us".into()));
+        check(
+            &site,
+            &mut deaf,
+            "idle",
+            &["does not answer: it rejects us"],
+        );
     }
 
     #[test]

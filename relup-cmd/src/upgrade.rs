@@ -145,7 +145,7 @@ impl Approved {
         check_versions(install, &running, &identity.vsn, console)?;
         identity.check_complete(tree)?;
         compat::check(base, facts, &running.vsn, tree, &identity, args.force)?;
-        permission::check(base, facts)?;
+        permission::check(base, node.uid())?;
         let sources = Sources {
             install,
             given: args.relup.as_deref(),

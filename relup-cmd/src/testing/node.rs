@@ -16,6 +16,8 @@ pub(crate) struct FakeNode {
     pub(crate) attempt: Result<Option<String>, NodeError>,
     /// What `attempt` becomes once an apply was asked for.
     pub(crate) attempt_after_apply: Option<Result<Option<String>, NodeError>>,
+    /// The user it runs as.
+    pub(crate) uid: Option<u32>,
     /// What an expression file evaluates to, by a part of its source.
     pub(crate) hops: Vec<(&'static str, Result<HopSummary, String>)>,
     /// Why nothing can be evaluated at all.
@@ -60,6 +62,7 @@ impl FakeNode {
             }),
             attempt: Ok(None),
             attempt_after_apply: None,
+            uid: Some(nix::unistd::geteuid().as_raw()),
             hops: Vec::new(),
             evaluation_fails: None,
             outcome: Outcome::Done,
@@ -134,6 +137,10 @@ impl Node for FakeNode {
 
     fn running_attempt(&mut self) -> Result<Option<String>, NodeError> {
         self.attempt.clone()
+    }
+
+    fn uid(&mut self) -> Option<u32> {
+        self.uid
     }
 
     fn apply(

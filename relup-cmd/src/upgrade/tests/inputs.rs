@@ -32,7 +32,7 @@ fn stage_2_refuses_without_a_node_that_answers() {
     );
     for (error, name) in [
         (
-            NodeError::Unreachable("wrong cookie".into()),
+            NodeError::Unreachable("it rejects us".into()),
             "node_unreachable",
         ),
         (NodeError::Lost("closed".into()), "node_unreachable"),
