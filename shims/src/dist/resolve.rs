@@ -106,10 +106,10 @@ fn of_getent(output: &str, port: u16) -> Vec<SocketAddr> {
             .split_whitespace()
             .next()
             .and_then(|word| word.parse().ok());
-        if let Some(address) = address.map(|ip: IpAddr| SocketAddr::new(ip, port)) {
-            if !found.contains(&address) {
-                found.push(address);
-            }
+        if let Some(address) = address.map(|ip: IpAddr| SocketAddr::new(ip, port))
+            && !found.contains(&address)
+        {
+            found.push(address);
         }
     }
     found
