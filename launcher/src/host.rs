@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::sys::resource::{Resource, getrlimit};
@@ -108,6 +109,13 @@ pub fn is_alive(pid: i32) -> bool {
         .rposition(|byte| *byte == b')')
         .map_or(0, |at| at + 2);
     !matches!(stat.get(after), None | Some(b'Z' | b'X'))
+}
+
+/// The user that a process runs as; `None` where it cannot be seen.
+pub fn user_of(pid: i32) -> Option<u32> {
+    fs_err::metadata(format!("/proc/{pid}"))
+        .ok()
+        .map(|metadata| metadata.uid())
 }
 
 /// The bytes of a file that need not exist.

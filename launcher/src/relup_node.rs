@@ -17,6 +17,7 @@ use shims::term::{self, Term};
 use crate::boot::helper;
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::host::user_of;
 use crate::release::Release;
 use crate::target::Contact;
 
@@ -172,6 +173,15 @@ impl Node for RelupNode<'_> {
 
     fn running_attempt(&mut self) -> Result<Option<String>, NodeError> {
         agent::running_attempt(self.connection()?).map_err(agent_error)
+    }
+
+    fn uid(&mut self) -> Option<u32> {
+        self.connection().ok()?;
+        let (contact, _) = self.connection.as_ref()?;
+        contact
+            .process
+            .as_ref()
+            .and_then(|process| user_of(process.pid))
     }
 
     fn apply(
