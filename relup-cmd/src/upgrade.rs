@@ -253,9 +253,7 @@ impl Change<'_, '_> {
         let request = approved.into_request(self.install, log.id());
         let console = self.console;
         let leave = leave(console.is_json());
-        let mut progress = |ApplyEvent::Step { step, detail }| {
-            console.step(format!("  {} {detail}", step.replace('_', " ")).trim_end());
-        };
+        let mut progress = |event| console.step(&step_line(&event));
         let mut watch = Watch {
             interrupt: self.interrupt,
             progress: &mut progress,
@@ -270,6 +268,16 @@ impl Change<'_, '_> {
             &mut watch,
         )?;
         Ok(answer(&applied, &request, &tree, reused, console))
+    }
+}
+
+/// One line for a step; the node's words often begin with the step's own name.
+fn step_line(ApplyEvent::Step { step, detail }: &ApplyEvent) -> String {
+    let step = step.replace('_', " ");
+    if detail.starts_with(&step) {
+        format!("  {detail}")
+    } else {
+        format!("  {step} {detail}").trim_end().to_owned()
     }
 }
 

@@ -255,3 +255,18 @@ fn a_torn_journal_line_does_not_swallow_the_next_record() {
     );
     assert_eq!(site.steps().first(), Some(&Step::Started));
 }
+
+#[test]
+fn a_step_is_named_once() {
+    for (step, detail, line) in [
+        ("code_changed", "", "  code changed"),
+        ("plan", "10 instructions", "  plan 10 instructions"),
+        ("load", "load emqx_topic", "  load emqx_topic"),
+    ] {
+        let event = ApplyEvent::Step {
+            step: step.to_owned(),
+            detail: detail.to_owned(),
+        };
+        assert_eq!(step_line(&event), line);
+    }
+}
