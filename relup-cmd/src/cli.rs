@@ -50,7 +50,7 @@ pub(crate) struct Plain {
 
 #[derive(Debug, Args)]
 pub(crate) struct Upgrade {
-    /// The target release's .tar.gz; its digest is read from <TARBALL>.sha256
+    /// The target release's .tar.gz; its digest is read from TARBALL.sha256
     pub(crate) tarball: PathBuf,
     /// Keep the patches in data/patches in force, and allow a hop to another minor version
     #[arg(long)]
