@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::boot::config::BootConfigs;
+use crate::environment::Environment;
 use crate::error::Error;
+use crate::release::Release;
 
 /// The cookie of EMQX's example configurations, as well known as the default one.
 const SAMPLE_COOKIE: &str = "emqxsecretcookie";
@@ -22,6 +25,33 @@ impl CookieSource {
         match setting.strip_prefix("file://") {
             Some(path) => CookieSource::File(PathBuf::from(path)),
             None => CookieSource::Literal(setting.to_owned()),
+        }
+    }
+}
+
+/// The cookie itself. One that was read from a file is handed on in the environment, because a
+/// FIFO cannot be read a second time.
+///
+/// # Errors
+/// A cookie file that cannot be read or holds no usable cookie.
+pub fn resolve_cookie(
+    release: &Release,
+    env: &mut Environment,
+    configs: &BootConfigs,
+) -> Result<String, Error> {
+    let setting = env
+        .get("EMQX_NODE__COOKIE")
+        .or_else(|| configs.get("node.cookie"))
+        .unwrap_or(&release.default_cookie);
+    match CookieSource::parse(setting) {
+        CookieSource::Literal(cookie) => Ok(cookie),
+        CookieSource::File(path) => {
+            let content = fs_err::read_to_string(&path).map_err(|error| {
+                Error::Cookie(format!("node.cookie file cannot be read: {error}"))
+            })?;
+            let cookie = cookie_of_file(&path, &content)?;
+            env.set("EMQX_NODE__COOKIE", &cookie);
+            Ok(cookie)
         }
     }
 }

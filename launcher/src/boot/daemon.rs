@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::boot::log_env::{self, Logging};
+use crate::boot::refusal::warn;
 use crate::boot::watch::Watch;
-use crate::boot::{Boot, PREPARED, warn};
+use crate::boot::{Boot, PREPARED};
 use crate::command::Command;
 use crate::error::Error;
 use crate::exec::ExecSpec;

@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod helper;
 pub mod hocon;
 pub mod log_env;
+pub mod refusal;
 pub mod runtime_check;
 pub mod vm;
 pub mod vm_args;
@@ -18,17 +19,17 @@ use std::path::{Path, PathBuf};
 use shims::node_name::NodeName;
 
 use crate::boot::config::BootConfigs;
-use crate::boot::cookie::{CookieSource, check_default_cookie, cookie_of_file};
+use crate::boot::cookie::resolve_cookie;
 use crate::boot::log_env::Logging;
+use crate::boot::refusal::{check_profile, refuse_second, warn};
 use crate::boot::vm::VmFacts;
 use crate::command::Command;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::exec::ExecSpec;
-use crate::host::{Host, local_time_stamp, open_files_limit, process_table};
+use crate::host::{Host, local_time_stamp};
 use crate::message;
 use crate::release::Release;
-use crate::running::running_nodes;
 use crate::shell::{elixir_program, wants_iex};
 use crate::target::epmd_args;
 
@@ -199,29 +200,6 @@ impl Boot {
     }
 }
 
-/// Warns about what a broker will suffer from later: few open files, a well-known cookie.
-///
-/// # Errors
-/// A well-known cookie under a profile that forbids it.
-pub fn warn(release: &Release, boot: &Boot) -> Result<(), Error> {
-    if let Some(limit) = open_files_limit().filter(|limit| *limit < 1024) {
-        message::warning(&format!(
-            "ulimit -n is {limit}; 1024 is the recommended minimum."
-        ));
-    }
-    let profile = boot.env.get("EMQX_SECURITY_PROFILE").unwrap_or("legacy");
-    let warnings = check_default_cookie(
-        &boot.cookie,
-        &release.default_cookie,
-        &release.etc_dir,
-        profile,
-    )?;
-    for line in &warnings {
-        message::warning(line);
-    }
-    Ok(())
-}
-
 /// `console`, `console_clean` and `foreground`: everything up to the command that becomes the VM.
 ///
 /// # Errors
@@ -266,37 +244,6 @@ fn vm_args_file(configs_dir: &Path, time: &str) -> PathBuf {
     configs_dir.join(format!("vm.{time}.args"))
 }
 
-fn check_profile(env: &Environment) -> Result<(), Error> {
-    match env.get("EMQX_SECURITY_PROFILE") {
-        None | Some("legacy" | "hardened") => Ok(()),
-        Some(other) => Err(Error::SecurityProfile {
-            profile: other.to_owned(),
-        }),
-    }
-}
-
-/// Refuses to boot a node that runs: by its name, and by its data directory, which two nodes would
-/// destroy together.
-fn refuse_second(
-    release: &Release,
-    name: Option<&str>,
-    data_dir: Option<&Path>,
-    command: Command,
-) -> Result<(), Error> {
-    if command == Command::CheckConfig {
-        return Ok(());
-    }
-    let nodes = running_nodes(&process_table(), release.install.base.path());
-    let same = nodes.into_iter().find(|node| {
-        name.is_some_and(|name| node.name == name)
-            || data_dir.is_some_and(|dir| node.data_dir.as_deref() == Some(dir))
-    });
-    match same {
-        Some(node) => Err(Error::AlreadyRunning { name: node.name }),
-        None => Ok(()),
-    }
-}
-
 fn node_name(env: &Environment, configs: &BootConfigs) -> Result<NodeName, Error> {
     let name = env
         .get("EMQX_NODE__NAME")
@@ -305,30 +252,6 @@ fn node_name(env: &Environment, configs: &BootConfigs) -> Result<NodeName, Error
     NodeName::parse(name).map_err(|_| Error::NodeName {
         name: name.to_owned(),
     })
-}
-
-/// The cookie itself. One that was read from a file is handed on in the environment, because a
-/// FIFO cannot be read a second time.
-fn resolve_cookie(
-    release: &Release,
-    env: &mut Environment,
-    configs: &BootConfigs,
-) -> Result<String, Error> {
-    let setting = env
-        .get("EMQX_NODE__COOKIE")
-        .or_else(|| configs.get("node.cookie"))
-        .unwrap_or(&release.default_cookie);
-    match CookieSource::parse(setting) {
-        CookieSource::Literal(cookie) => Ok(cookie),
-        CookieSource::File(path) => {
-            let content = fs_err::read_to_string(&path).map_err(|error| {
-                Error::Cookie(format!("node.cookie file cannot be read: {error}"))
-            })?;
-            let cookie = cookie_of_file(&path, &content)?;
-            env.set("EMQX_NODE__COOKIE", &cookie);
-            Ok(cookie)
-        }
-    }
 }
 
 fn ssl_options(release: &Release, env: &Environment) -> Result<String, Error> {
