@@ -4,7 +4,7 @@
 //! (stable, for `--json`), [`Error::hint`] the remedy on a line of its own, and
 //! [`Error::exit_code`] the one place where outcomes become exit codes.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use relup::compat::CompatError;
@@ -159,25 +159,24 @@ fn supported_text(supported: &[String]) -> String {
 impl Error {
     /// An I/O failure, with the kinds that have a name of their own told apart.
     pub(crate) fn io(path: &Path, action: &str, source: io::Error) -> Error {
-        match rustix::io::Errno::from_io_error(&source) {
-            Some(rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT) => Error::NoSpace {
+        // By kind: errors that fs-err has given a path carry no error number any more.
+        match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::NoSpace {
                 dir: path.to_owned(),
             },
-            Some(
-                errno @ (rustix::io::Errno::ACCESS
-                | rustix::io::Errno::PERM
-                | rustix::io::Errno::ROFS),
-            ) => Error::NoWritePermission {
-                what: format!("cannot {action} {}: {}", path.display(), plain(errno)),
-                hint: if errno == rustix::io::Errno::ROFS {
-                    "remount the file system read-write".to_owned()
-                } else {
-                    format!(
-                        "run the command as the user that owns the installation (this is uid {})",
-                        nix::unistd::geteuid()
-                    )
-                },
-            },
+            kind @ (ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
+                Error::NoWritePermission {
+                    what: format!("cannot {action} {}: {kind}", path.display()),
+                    hint: if kind == ErrorKind::ReadOnlyFilesystem {
+                        "remount the file system read-write".to_owned()
+                    } else {
+                        format!(
+                            "run the command as the user that owns the installation (this is uid {})",
+                            nix::unistd::geteuid()
+                        )
+                    },
+                }
+            }
             _ => Error::Io {
                 what: format!("cannot {action} {}", path.display()),
                 source,
@@ -378,14 +377,5 @@ impl From<NodeError> for Error {
             NodeError::Unreachable(text) | NodeError::Lost(text) => Error::NodeUnreachable(text),
             NodeError::Rpc(text) => Error::NodeRpc(text),
         }
-    }
-}
-
-/// The reason alone, without `(os error N)`, which tells people nothing.
-fn plain(errno: rustix::io::Errno) -> String {
-    let text = io::Error::from(errno).to_string();
-    match text.split_once(" (os error") {
-        Some((words, _)) => words.to_owned(),
-        None => text,
     }
 }

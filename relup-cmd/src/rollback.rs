@@ -16,7 +16,7 @@ use crate::node::Node;
 use crate::output::Answer;
 use crate::release::{Identity, check_tree_of};
 use crate::state::{self, AttemptLog};
-use crate::upgrade::take_lock;
+use crate::upgrade::{refuse_while_applying, take_lock};
 
 /// What the next start will boot.
 struct Destination {
@@ -35,6 +35,8 @@ pub(crate) fn run(
     // Looking comes first: taking the lock would create `relup/` for nothing.
     let marker = state::read_marker(&install.base);
     if matches!((&marker, &args.to), (Marker::Absent, None)) {
+        // An apply that is under way will write one.
+        refuse_while_applying(node)?;
         return Err(Error::NothingToRollBack(format!(
             "{} does not exist: the next start boots the original release",
             install.base.marker().display()

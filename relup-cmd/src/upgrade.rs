@@ -63,17 +63,22 @@ pub(crate) fn run(
 /// Stage 1, for every command that changes something: the lock, the node's own work, left-overs.
 pub(crate) fn take_lock(install: &Install, node: &mut dyn Node) -> Result<RelupLock, Error> {
     let lock = RelupLock::acquire(&install.base)?;
-    match node.running_attempt() {
-        Ok(Some(attempt)) => {
-            return Err(Error::Locked {
-                by: format!("the node is applying attempt {attempt}"),
-            });
-        }
-        Ok(None) | Err(NodeError::NotRunning(_)) => debris::sweep(&install.base, &lock)?,
-        // A node that can't be asked may be applying; its files stay. Stage 2 reports it.
-        Err(_) => {}
+    if refuse_while_applying(node)? {
+        debris::sweep(&install.base, &lock)?;
     }
     Ok(lock)
+}
+
+/// Refuses while the node applies an attempt. True when it is known not to: a node that can't be
+/// asked may be applying, so its files stay; stage 2 reports it.
+pub(crate) fn refuse_while_applying(node: &mut dyn Node) -> Result<bool, Error> {
+    match node.running_attempt() {
+        Ok(Some(attempt)) => Err(Error::Locked {
+            by: format!("the node is applying attempt {attempt}"),
+        }),
+        Ok(None) | Err(NodeError::NotRunning(_)) => Ok(true),
+        Err(_) => Ok(false),
+    }
 }
 
 /// Stage 2: what runs.

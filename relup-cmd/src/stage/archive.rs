@@ -237,7 +237,7 @@ impl Extension {
         let kind = match block.kind {
             Type::Dir => Kind::Dir,
             Type::Symlink => Kind::Symlink(link),
-            Type::Hardlink => Kind::Hardlink(EntryPath::parse(&link, false)?),
+            Type::Hardlink => Kind::Hardlink(hardlink_target(&name, &link)?),
             Type::File | Type::PaxLocal | Type::PaxGlobal | Type::GnuName | Type::GnuLink => {
                 Kind::File(block.size)
             }
@@ -248,6 +248,17 @@ impl Extension {
             kind,
         })
     }
+}
+
+/// The earlier entry that a hard link stands for. A target that no entry can have is the link's fault,
+/// so it is the link that the refusal names.
+fn hardlink_target(name: &[u8], link: &[u8]) -> Result<EntryPath, Error> {
+    EntryPath::parse(link, false).map_err(|error| match error {
+        Error::UnsafeArchiveEntry { entry, reason } => {
+            unsafe_entry(name, &format!("a hard link to {entry:?}: {reason}"))
+        }
+        other => other,
+    })
 }
 
 fn cut(place: &str) -> Error {
