@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -75,16 +76,33 @@ pub fn process_table() -> Vec<Process> {
         return Vec::new();
     };
     let own = getpid().as_raw();
+    let mut cmdline = Vec::with_capacity(8192);
     entries
         .filter_map(Result::ok)
         .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
         .filter(|pid| *pid != own)
         .filter_map(|pid| {
-            let cmdline = fs_err::read(format!("/proc/{pid}/cmdline")).ok()?;
+            read_cmdline(pid, &mut cmdline)?;
             let args = split_cmdline(&cmdline);
             (!args.is_empty()).then_some(Process { pid, args })
         })
         .collect()
+}
+
+/// Reads into a buffer that is used again: a machine may have thousands of processes, and what the
+/// usual way asks of each file first (its size) is always answered with nothing here.
+fn read_cmdline(pid: i32, into: &mut Vec<u8>) -> Option<()> {
+    into.clear();
+    let mut file = fs_err::File::open(format!("/proc/{pid}/cmdline")).ok()?;
+    let mut piece = [0_u8; 8192];
+    loop {
+        let length = file.read(&mut piece).ok()?;
+        into.extend_from_slice(&piece[..length]);
+        // A short piece is the last one: the kernel fills the buffer while there is more.
+        if length < piece.len() {
+            return Some(());
+        }
+    }
 }
 
 fn split_cmdline(cmdline: &[u8]) -> Vec<OsString> {
