@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use crate::command::{Command, command_usage};
+
 /// Why a command could not be carried out.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "each variant's message explains its fields")]
@@ -124,8 +126,8 @@ pub enum Error {
     #[error("{0}")]
     Syntax(String),
 
-    #[error("{0}")]
-    Usage(String),
+    #[error("wrong arguments for `{}`", .0.explanation().names[0])]
+    Usage(Command),
 
     #[error("{what} is not part of this release: {}", path.display())]
     NoElixir { what: &'static str, path: PathBuf },
@@ -258,6 +260,10 @@ impl Error {
             Error::StopTimeout { .. } => {
                 vec!["EMQX_WAIT_FOR_STOP gives the seconds to wait".into()]
             }
+            Error::Usage(command) => command_usage("emqx", *command)
+                .lines()
+                .map(str::to_owned)
+                .collect(),
             Error::VarMissing { .. }
             | Error::SwitchUser { .. }
             | Error::NoEmqxConf { .. }
@@ -272,7 +278,6 @@ impl Error {
             | Error::Rpc { .. }
             | Error::Answer { .. }
             | Error::Syntax(_)
-            | Error::Usage(_)
             | Error::NoElixir { .. }
             | Error::Exec { .. }
             | Error::Io(_) => Vec::new(),

@@ -44,6 +44,7 @@ pub fn run(contact: &Contact, command: Command, words: &[OsString]) -> Result<u8
             return Ok(0);
         }
         Command::Ctl => node::ctl(&mut connection, &words, &mut console),
+        Command::Eval if words.is_empty() => return Err(Error::Usage(command)),
         Command::Eval => eval::eval(&mut connection, &words, None, &mut console),
         Command::Rpc => {
             let (module, function, args) = mfa(command, &words)?;
@@ -58,7 +59,7 @@ pub fn run(contact: &Contact, command: Command, words: &[OsString]) -> Result<u8
         }
         Command::Rpcterms => {
             let (module, function, args) = mfa(command, &words)?;
-            let text = args.concat();
+            let text = terms_text(args);
             node::rpc_terms(
                 &mut connection,
                 module,
@@ -68,7 +69,7 @@ pub fn run(contact: &Contact, command: Command, words: &[OsString]) -> Result<u8
                 &mut console,
             )
         }
-        other => return Err(Error::Usage(format!("{other:?} is no runtime command"))),
+        other => return Err(Error::Usage(other)),
     };
     let code = finish(contact, command, outcome.map_err(dist)?)?;
     Ok(if console.is_closed() {
@@ -81,13 +82,17 @@ pub fn run(contact: &Contact, command: Command, words: &[OsString]) -> Result<u8
 fn mfa(command: Command, words: &[String]) -> Result<(&str, &str, &[String]), Error> {
     match words {
         [module, function, args @ ..] => Ok((module, function, args)),
-        [] | [_] => {
-            let explanation = command.explanation();
-            Err(Error::Usage(format!(
-                "Usage: emqx {} {}",
-                explanation.names[0], explanation.arguments
-            )))
-        }
+        [] | [_] => Err(Error::Usage(command)),
+    }
+}
+
+/// The terms as one text: a shell splits a term at its blanks, and people forget the last dot.
+fn terms_text(args: &[String]) -> String {
+    let text = args.join(" ");
+    if text.trim().is_empty() || text.trim_end().ends_with('.') {
+        text
+    } else {
+        text + "."
     }
 }
 
@@ -127,5 +132,22 @@ fn finish(contact: &Contact, command: Command, outcome: CommandOutcome) -> Resul
             name,
             reason: "timeout".into(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terms_are_joined_and_end_in_a_dot() {
+        let check = |args: &[&str], expected: &str| {
+            let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+            assert_eq!(terms_text(&args), expected);
+        };
+        check(&["[3,1]"], "[3,1].");
+        check(&["1.", "2."], "1. 2.");
+        check(&["{a,", "b}."], "{a, b}.");
+        check(&[], "");
     }
 }

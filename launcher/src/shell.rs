@@ -138,7 +138,7 @@ pub fn plan_escript(
     words: &[OsString],
 ) -> Result<ExecSpec, Error> {
     let Some((path, rest)) = words.split_first() else {
-        return Err(Error::Usage("Usage: emqx escript PATH [ARGS...]".into()));
+        return Err(Error::Usage(Command::Escript));
     };
     let mut args = vec![OsString::from(release.tree().path().join(Path::new(path)))];
     args.extend(rest.iter().cloned());
@@ -197,10 +197,7 @@ pub fn wants_iex(env: &Environment, command: Command, words: &[OsString]) -> Res
     match words {
         [] => Ok(env.get("EMQX_CONSOLE_FLAVOR") == Some("iex")),
         [word] if word == "--iex" => Ok(true),
-        [..] => Err(Error::Usage(format!(
-            "Usage: emqx {} [--iex]",
-            command.explanation().names[0]
-        ))),
+        [..] => Err(Error::Usage(command)),
     }
 }
 

@@ -106,7 +106,7 @@ pub fn faults_of_words(finished: &Finished) -> Vec<String> {
         faults.push(format!("{errors} lines begin with `ERROR: `, expected one"));
     }
     let stray = finished.stderr.lines().filter(|line| {
-        !["ERROR: ", "hint: ", "  "]
+        !["ERROR: ", "hint: ", "WARNING: ", "  "]
             .iter()
             .any(|start| line.starts_with(start))
             && !line.trim().is_empty()

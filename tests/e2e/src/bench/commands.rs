@@ -22,7 +22,7 @@ struct Question {
     name: &'static str,
     emqx: &'static [&'static str],
     nodetool: &'static [&'static str],
-    erl_call: &'static str,
+    erl_call: &'static [&'static str],
     /// What `erl_call` reads from its standard input.
     script: Option<&'static str>,
 }
@@ -32,21 +32,27 @@ const QUESTIONS: [Question; 3] = [
         name: "ping",
         emqx: &["ping"],
         nodetool: &["ping"],
-        erl_call: "erlang node",
+        erl_call: &["-a", "erlang node"],
         script: None,
     },
     Question {
         name: "ctl status",
         emqx: &["ctl", "status"],
         nodetool: &["rpc_infinity", "emqx_ctl", "run_command", "status"],
-        erl_call: "emqx_ctl run_command [[\"status\"]]",
+        // The output has to come to the caller, as it does with the other two.
+        erl_call: &[
+            "-fetch_stdout",
+            "-no_result_term",
+            "-a",
+            "emqx_ctl run_command [[\"status\"]]",
+        ],
         script: None,
     },
     Question {
         name: "eval 1+1",
         emqx: &["eval", "1+1"],
         nodetool: &["eval", "1+1"],
-        erl_call: "",
+        erl_call: &["-e"],
         script: Some("1+1.\n"),
     },
 ];
@@ -161,14 +167,10 @@ fn ask(
     if let Some(program) = &node.erl_call {
         let erl_call = || -> Result<Command> {
             let mut command = node.erl_call(program);
+            command.args(question.erl_call);
             match &script {
-                Some(path) => command
-                    .arg("-e")
-                    .stdin(fs_err::File::open(path)?.into_parts().0),
-                None => command
-                    .arg("-a")
-                    .arg(question.erl_call)
-                    .stdin(Stdio::null()),
+                Some(path) => command.stdin(fs_err::File::open(path)?.into_parts().0),
+                None => command.stdin(Stdio::null()),
             };
             Ok(command)
         };
