@@ -37,6 +37,7 @@ fn measure(words: &[OsString]) -> Result<()> {
     process::interrupt_on_signals()?;
     let install = Install::sample(sample::V4)?;
     let mut report = Report::default();
+    tell_machine(&mut report);
     if commands {
         install.start()?;
         bench::commands(&install, &mut report)?;
@@ -50,4 +51,22 @@ fn measure(words: &[OsString]) -> Result<()> {
         PathBuf::from,
     );
     report.finish(&path)
+}
+
+/// What the figures were measured on. Ratios suffer less from a busy machine than times do, but
+/// they do suffer.
+fn tell_machine(report: &mut Report) {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let loadavg = fs_err::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = loadavg
+        .split_whitespace()
+        .next()
+        .and_then(|text| text.parse::<f64>().ok());
+    if let Some(load) = load.filter(|load| *load >= 1.0) {
+        anstream::println!("this machine is busy (load {load} on {cpus} CPUs): all is slower");
+    }
+    report.figures(
+        "machine",
+        serde_json::json!({ "cpus": cpus, "load_before": load }),
+    );
 }
