@@ -15,6 +15,12 @@ pub fn answer(text: &str) {
     let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
 }
 
+/// Passes on what a helper program printed, each to its stream.
+pub fn relay(stdout: &str, stderr: &str) {
+    let _ = std::io::stdout().write_all(stdout.as_bytes());
+    let _ = std::io::stderr().write_all(stderr.as_bytes());
+}
+
 /// Prints why something failed.
 pub fn error(text: &str) {
     let _ = writeln!(anstream::stderr(), "{RED}ERROR: {text}{RED:#}");

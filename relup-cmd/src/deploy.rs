@@ -129,10 +129,12 @@ impl StagedTree {
     }
 }
 
-/// Whether the tree was deployed from this very tarball and nothing is missing from it.
+/// Whether the tree was deployed from this very tarball and nothing is missing from it. A tree with
+/// a marker of its own would boot another version.
 fn is_same_and_whole(tree: &Tree, manifest: &Path, digest: &[u8; 32]) -> bool {
     read_header(manifest).is_ok_and(|header| header.sha256 == *digest)
         && check_tree(tree, manifest).is_ok()
+        && tree.nested_marker().symlink_metadata().is_err()
 }
 
 /// Whether two paths mean the same directory.

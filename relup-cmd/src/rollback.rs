@@ -110,6 +110,16 @@ fn deployed(install: &Install, vsn: &ReleaseVsn) -> Result<Destination, Error> {
         };
     }
     check_tree_of(&tree, vsn, &install.base)?;
+    let nested = tree.nested_marker();
+    if nested.symlink_metadata().is_ok() {
+        return Err(Error::TreeDamaged {
+            reason: format!(
+                "the next start would follow its own marker {} (remove that file first)",
+                nested.display()
+            ),
+            tree: tree.path().to_owned(),
+        });
+    }
     let manifest = install.base.manifest(vsn);
     if manifest.exists() {
         check_tree(&tree, &manifest)?;
@@ -238,6 +248,15 @@ mod tests {
         check_refused(&site, &["rollback", "--to", "5.10.9"], "not_deployed");
         fs::remove_file(site.base().tree().launcher()).expect("removed");
         check_refused(&site, &["rollback"], "incomplete_release");
+    }
+
+    #[test]
+    fn a_tree_that_would_lead_on_to_another_one_is_not_chosen() {
+        let site = upgraded();
+        fs::remove_file(site.base().marker()).expect("removed");
+        let tree = site.base().deployed(&NEW.parse().expect("a version"));
+        write(&tree.nested_marker(), "5.10.6");
+        check_refused(&site, &["rollback", "--to", NEW], "tree_damaged");
     }
 
     #[test]

@@ -48,8 +48,7 @@ pub fn generate(
     args.extend(sources(release, configs_dir));
     args.extend(["-d".into(), configs_dir.into(), "generate".into()]);
     let output = helper::capture(&helper::nodetool(release, env, args))?;
-    print!("{}", output.stdout);
-    eprint!("{}", output.stderr);
+    message::relay(&output.stdout, &output.stderr);
     if output.code != 0 {
         return Err(Error::Hocon {
             command: "generate".into(),
