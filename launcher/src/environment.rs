@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::time::Duration;
 
 /// Environment variables by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,6 +29,15 @@ impl Environment {
             .get(OsStr::new(name))
             .map(OsString::as_os_str)
             .filter(|value| !value.is_empty())
+    }
+
+    /// A number of seconds; the default where the variable is unset or no number.
+    pub fn seconds(&self, name: &str, default: u64) -> Duration {
+        Duration::from_secs(
+            self.get(name)
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(default),
+        )
     }
 
     /// Sets a variable.

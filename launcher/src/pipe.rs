@@ -13,6 +13,11 @@ use crate::host::process_table;
 /// Stops the node in a hurry. The shell is restricted: `init:stop()` would be refused.
 const BRUTAL_SHUTDOWN: &[u8] = b"\nemqx_machine:brutal_shutdown().\n";
 
+/// Where the daemon's console has its pipes.
+pub fn dir(data_dir: &Path, user: &str, name: &str) -> PathBuf {
+    data_dir.join(format!("{user}_erl_pipes")).join(name)
+}
+
 /// Types the shutdown into the console behind the newest pipe of the directory.
 ///
 /// # Errors

@@ -4,11 +4,11 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::boot::pipe_dir;
 use crate::command::Command;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::exec::ExecSpec;
+use crate::pipe;
 use crate::release::Release;
 use crate::target::{Contact, data_dir_hint, epmd_args};
 
@@ -109,7 +109,7 @@ pub fn plan_attach(
                 .as_ref()
                 .and_then(|node| node.data_dir.clone());
             let data_dir = data_dir.unwrap_or_else(|| data_dir_hint(release, env));
-            pipe_dir(&data_dir, user, &contact.name)
+            pipe::dir(&data_dir, user, &contact.name)
         }
     };
     if !dir.is_dir() {

@@ -109,21 +109,15 @@ fn with_reports<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 /// Where the node's console has its pipes, if it was started as a daemon by this user.
 fn console_dir(host: &Host, process: &RunningNode) -> Option<PathBuf> {
     let data_dir = process.data_dir.as_ref()?;
-    Some(crate::boot::pipe_dir(
-        data_dir,
-        &host.user_name(),
-        &process.name,
-    ))
+    Some(pipe::dir(data_dir, &host.user_name(), &process.name))
 }
 
 fn wait_until_gone(env: &Environment, pids: &[i32]) -> Result<(), Error> {
-    let seconds = env
-        .get("EMQX_WAIT_FOR_STOP")
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(120);
-    let deadline = Instant::now() + Duration::from_secs(seconds);
+    let limit = env.seconds("EMQX_WAIT_FOR_STOP", 120);
+    let deadline = Instant::now() + limit;
     while let Some(pid) = pids.iter().copied().find(|pid| is_alive(*pid)) {
         if Instant::now() >= deadline {
+            let seconds = limit.as_secs();
             return Err(Error::StopTimeout { pid, seconds });
         }
         thread::sleep(POLL);

@@ -1,9 +1,10 @@
 //! `start`: the broker under `run_erl`.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Instant;
 
+use crate::boot::console_log::died;
 use crate::boot::log_env::{self, Logging};
 use crate::boot::refusal::warn;
 use crate::boot::watch::Watch;
@@ -17,8 +18,8 @@ use crate::pipe::run_erls;
 use crate::release::Release;
 use crate::target::{DIST_BASE_PORT, Way, epmd_is_used};
 
-/// How many of the console log's last lines an error shows.
-const TAIL_LINES: usize = 15;
+/// How long a boot may take where the environment does not tell.
+const WAIT_SECONDS: u64 = 120;
 
 /// Starts the daemon and waits for it.
 ///
@@ -48,7 +49,6 @@ pub fn start(host: &Host, release: &Release) -> Result<(), Error> {
     if !status.success() {
         return Err(died(release, &boot));
     }
-    let seconds = seconds(&boot, "EMQX_WAIT_FOR_START");
     let watch = Watch {
         release,
         boot: &boot,
@@ -56,7 +56,7 @@ pub fn start(host: &Host, release: &Release) -> Result<(), Error> {
         pipe_dir: &pipe_dir,
         older,
     };
-    watch.wait(Instant::now() + Duration::from_secs(seconds))?;
+    watch.wait(Instant::now() + boot.env.seconds("EMQX_WAIT_FOR_START", WAIT_SECONDS))?;
     message::answer(&format!(
         "{} {} is started successfully!",
         release.description, release.vsn
@@ -100,52 +100,6 @@ fn shell_word(path: &Path) -> String {
     } else {
         format!("'{}'", text.replace('\'', "'\\''"))
     }
-}
-
-/// Seconds to wait, as the environment gives them.
-pub fn seconds(boot: &Boot, name: &str) -> u64 {
-    boot.env
-        .get(name)
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(120)
-}
-
-/// The error for a node that ended, with what its console said last.
-pub fn died(release: &Release, boot: &Boot) -> Error {
-    Error::StartDied {
-        description: release.description.clone(),
-        vsn: release.vsn.to_string(),
-        name: boot.name.to_string(),
-        log: release.log_dir.join("erlang.log.*"),
-        tail: newest_console_log(&release.log_dir)
-            .map(|path| tail(&path))
-            .unwrap_or_default(),
-    }
-}
-
-fn newest_console_log(log_dir: &Path) -> Option<PathBuf> {
-    fs_err::read_dir(log_dir)
-        .ok()?
-        .filter_map(Result::ok)
-        .filter(|entry| {
-            entry
-                .file_name()
-                .to_string_lossy()
-                .starts_with("erlang.log.")
-        })
-        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-        .max()
-        .map(|(_, path)| path)
-}
-
-fn tail(path: &Path) -> String {
-    let bytes = fs_err::read(path).unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes).replace('\r', "");
-    let lines: Vec<&str> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
-    lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! the release's own tools, then the generated files. The result is one value.
 
 pub mod config;
+pub mod console_log;
 pub mod cookie;
 pub mod daemon;
 pub mod helper;
@@ -29,6 +30,7 @@ use crate::error::Error;
 use crate::exec::ExecSpec;
 use crate::host::{Host, local_time_stamp};
 use crate::message;
+use crate::pipe;
 use crate::release::Release;
 use crate::shell::{elixir_program, wants_iex};
 use crate::target::epmd_args;
@@ -128,7 +130,7 @@ impl Boot {
     pub fn pipe_dir(&self, user: &str) -> PathBuf {
         match self.env.get_os("PIPE_DIR") {
             Some(dir) => PathBuf::from(dir),
-            None => pipe_dir(&self.data_dir, user, &self.name.to_string()),
+            None => pipe::dir(&self.data_dir, user, &self.name.to_string()),
         }
     }
 
@@ -233,11 +235,6 @@ pub fn plan_foreground(
     // The VM shows in the process list what it was called with.
     let shown = host.args.get(1..).unwrap_or_default();
     Ok(boot.plan_vm(release, command, iex, shown, &time))
-}
-
-/// Where the daemon's console has its pipes.
-pub fn pipe_dir(data_dir: &Path, user: &str, name: &str) -> PathBuf {
-    data_dir.join(format!("{user}_erl_pipes")).join(name)
 }
 
 fn vm_args_file(configs_dir: &Path, time: &str) -> PathBuf {

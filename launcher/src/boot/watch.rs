@@ -10,7 +10,7 @@ use shims::dist::{CallOptions, CallOutcome, Connection, Target};
 use shims::term;
 
 use crate::boot::Boot;
-use crate::boot::daemon::{died, seconds};
+use crate::boot::console_log::died;
 use crate::error::Error;
 use crate::host::{is_alive, process_table};
 use crate::message;
@@ -100,8 +100,7 @@ impl Watch<'_> {
                 let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
             }
         }
-        let deadline =
-            Instant::now() + Duration::from_secs(seconds(self.boot, "EMQX_WAIT_FOR_STOP"));
+        let deadline = Instant::now() + self.boot.env.seconds("EMQX_WAIT_FOR_STOP", 120);
         while !daemons().is_empty() && Instant::now() < deadline {
             sleep(POLL);
         }
