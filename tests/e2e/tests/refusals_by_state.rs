@@ -15,7 +15,18 @@ fn a_pending_target_is_not_staged_again_but_another_one_may_be() -> e2e::Result<
     install.start()?;
     let target = Sample::find()?.tarball(V5)?;
     let text = target.to_string_lossy();
+    let before = Witness::of_running(&install)?;
     install.emqx(&["relup", "upgrade", &text])?.success()?;
+    // The witness itself is put to the proof: it must see what an upgrade does.
+    assert!(
+        !before.vm_differences(&install)?.is_empty(),
+        "a changed VM is not noticed"
+    );
+    let told = before.differences(&install)?;
+    assert!(
+        told.iter().any(|line| line.starts_with("new: current")),
+        "{told:?}"
+    );
     let running = Witness::of_running(&install)?;
     let case = Case::upgrade(
         "running target",
