@@ -47,6 +47,9 @@ pub enum Error {
     #[error("the crypto application of the release does not load: {output}")]
     CryptoUnusable { output: String },
 
+    #[error("{} cannot be written: {reason}", dir.display())]
+    NotWritable { dir: PathBuf, reason: String },
+
     #[error("call_hocon_failed: {command}")]
     Hocon { command: String, code: u8 },
 
@@ -159,6 +162,7 @@ impl Error {
             | Error::NoEmqxConf { .. }
             | Error::SecurityProfile { .. }
             | Error::RuntimeUnusable { .. }
+            | Error::NotWritable { .. }
             | Error::ConfigValue { .. }
             | Error::Cookie(_)
             | Error::DefaultCookie { .. }
@@ -219,6 +223,10 @@ impl Error {
             Error::CryptoUnusable { .. } => {
                 vec!["install openssl's libcrypto in the version the release was built with".into()]
             }
+            Error::NotWritable { .. } => vec![format!(
+                "run the command as the user that owns it (this is uid {}), or mount it read-write",
+                nix::unistd::geteuid()
+            )],
             Error::DefaultCookie { .. } => {
                 vec!["set node.cookie in emqx.conf, or EMQX_NODE__COOKIE".into()]
             }

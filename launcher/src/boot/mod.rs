@@ -141,6 +141,11 @@ impl Boot {
     pub fn generate(&self, release: &Release) -> Result<String, Error> {
         let configs_dir = self.configs_dir();
         fs_err::create_dir_all(&configs_dir)?;
+        let temp =
+            tempfile::NamedTempFile::new_in(&configs_dir).map_err(|source| Error::NotWritable {
+                dir: configs_dir.clone(),
+                reason: source.kind().to_string(),
+            })?;
         remove_siz_files(&release.log_dir);
         let time = local_time_stamp();
         hocon::generate(release, &self.env, &configs_dir, &time)?;
@@ -159,7 +164,6 @@ impl Boot {
             mnesia_dir: &self.data_dir.join("mnesia").join(&name),
         };
         let merged = vm_args::merge(&installed, &fs_err::read_to_string(&target)?, &own);
-        let temp = tempfile::NamedTempFile::new_in(&configs_dir)?;
         fs_err::write(temp.path(), merged)?;
         fs_err::set_permissions(temp.path(), fs_err::metadata(&target)?.permissions())?;
         temp.persist(&target).map_err(|error| error.error)?;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use shims::dist::{CallOptions, CallOutcome, Connection, Target};
-use shims::term;
+use shims::term::{self, Term};
 
 use crate::boot::Boot;
 use crate::boot::console_log::died;
@@ -135,31 +135,43 @@ impl Daemon<'_> {
     }
 }
 
-/// Asks whether the boot is complete; `Err` when the connection cannot be used any more.
+/// Asks whether the boot is complete; `Err` when the connection cannot be used any more. Releases
+/// without `emqx_machine:is_ready/0` tell only whether the broker itself runs, which is true a
+/// little earlier: it must not stand in for an `is_ready` that merely cannot answer yet.
 fn is_ready(connection: &mut Connection) -> Result<bool, ()> {
-    let mut ask = |module: &str, function: &str| {
-        let options = CallOptions {
-            timeout: Some(PROBE_TIMEOUT),
-            console: None,
-        };
-        connection
-            .call(module, function, Vec::new(), options)
-            .map_err(drop)
+    let machine = || term::atom("emqx_machine");
+    // A node that loads its code on demand exports nothing before.
+    if ask(connection, "code", "ensure_loaded", vec![machine()])?.is_none() {
+        return Ok(false);
+    }
+    let exported = vec![machine(), term::atom("is_ready"), term::int(0)];
+    let (module, function) = match ask(connection, "erlang", "function_exported", exported)? {
+        Some(answer) if answer == term::atom("true") => ("emqx_machine", "is_ready"),
+        Some(_) | None => ("emqx", "is_running"),
     };
-    match ask("emqx_machine", "is_ready")? {
-        CallOutcome::Return(value) => Ok(value == term::atom("true")),
+    Ok(ask(connection, module, function, Vec::new())? == Some(term::atom("true")))
+}
+
+/// A call's value; `None` where it failed on the node.
+fn ask(
+    connection: &mut Connection,
+    module: &str,
+    function: &str,
+    args: Vec<Term>,
+) -> Result<Option<Term>, ()> {
+    let options = CallOptions {
+        timeout: Some(PROBE_TIMEOUT),
+        console: None,
+    };
+    match connection
+        .call(module, function, args, options)
+        .map_err(drop)?
+    {
+        CallOutcome::Return(value) => Ok(Some(value)),
         CallOutcome::NodeDown => Err(()),
-        // Releases without is_ready, or a node whose code is not loaded yet.
         CallOutcome::Throw(_)
         | CallOutcome::Exit(_)
         | CallOutcome::Error(_)
-        | CallOutcome::Timeout => match ask("emqx", "is_running")? {
-            CallOutcome::Return(value) => Ok(value == term::atom("true")),
-            CallOutcome::NodeDown => Err(()),
-            CallOutcome::Throw(_)
-            | CallOutcome::Exit(_)
-            | CallOutcome::Error(_)
-            | CallOutcome::Timeout => Ok(false),
-        },
+        | CallOutcome::Timeout => Ok(None),
     }
 }
