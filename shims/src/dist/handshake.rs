@@ -147,7 +147,7 @@ pub(crate) const NAMES: u32 = 16;
 pub(crate) fn identity(target: &Target, attempt: u32) -> Result<Identity, DistError> {
     let host = match target.name.host() {
         Some(host) => host.to_owned(),
-        None => short_host_name()?,
+        None => short_host_name(),
     };
     let short = format!("remsh{}r{}", std::process::id() % 4096, attempt % NAMES);
     let name = DistName::new(&short, &host).map_err(|error| DistError::NameUnknown {
@@ -162,14 +162,10 @@ pub(crate) fn identity(target: &Target, attempt: u32) -> Result<Identity, DistEr
 }
 
 /// The host part of the names of a VM that was started with `-sname`.
-fn short_host_name() -> Result<String, DistError> {
-    let name = fs_err::read_to_string("/proc/sys/kernel/hostname").map_err(|error| {
-        DistError::NameUnknown {
-            name: "this host".to_owned(),
-            reason: error.to_string(),
-        }
-    })?;
-    Ok(name.trim().split('.').next().unwrap_or_default().to_owned())
+fn short_host_name() -> String {
+    let system = rustix::system::uname();
+    let name = system.nodename().to_string_lossy();
+    name.split('.').next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

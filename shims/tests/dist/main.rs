@@ -6,4 +6,5 @@ mod commands;
 mod handshake;
 mod hostile;
 mod io;
+mod io_ends;
 mod support;
