@@ -26,7 +26,9 @@ perform(#{steps := Steps, changed := Changed, words := Words, items := Items}, J
         Done = lists:foldl(
             fun({Step, Text}, Acc) ->
                 emqx_hot_apply_report:step(element(1, Step), "~ts", [Text]),
-                step(Step, Job, Acc)
+                Counted = step(Step, Job, Acc),
+                emqx_hot_apply_undo:checkpoint(),
+                Counted
             end,
             Counts,
             lists:zip(Steps, lists:sublist(Words, length(Steps)))
@@ -123,11 +125,16 @@ update(Module, Extra, Parts, Planned, #{from := From, limit := Limit, brutal := 
         emqx_hot_apply_report:text("suspending processes of ~tp", [Module]),
         fun() -> emqx_hot_apply_procs:resume(Suspended) end
     ),
+    Kept = make_ref(),
+    emqx_hot_apply_procs:save(Suspended, Kept, Limit),
     emqx_hot_apply_code:load(Parts, Brutal),
+    _ = emqx_hot_apply_undo:push(
+        emqx_hot_apply_report:text("changing the state of processes of ~tp", [Module]),
+        fun() -> put_back(Module, Suspended, Kept, Limit) end
+    ),
     {Changed, Failed} = emqx_hot_apply_procs:change_code(
         Suspended, Module, From, Extra, max(Limit, 5000)
     ),
-    migrated(Module, Changed),
     case Failed of
         [] ->
             ok;
@@ -145,7 +152,9 @@ update(Module, Extra, Parts, Planned, #{from := From, limit := Limit, brutal := 
     end,
     emqx_hot_apply_procs:resume(Suspended),
     Took = erlang:monotonic_time(microsecond) - Begun,
+    emqx_hot_apply_procs:forget(Suspended),
     emqx_hot_apply_undo:drop(Key),
+    migrated(Module, Changed),
     Missed =:= [] orelse
         emqx_hot_apply_report:warn(
             "~b processes of ~tp could not be suspended within ~p ms and keep their old state: ~ts",
@@ -161,15 +170,30 @@ update(Module, Extra, Parts, Planned, #{from := From, limit := Limit, brutal := 
             end
     }.
 
+put_back(Module, Pids, Kept, Limit) ->
+    case emqx_hot_apply_procs:restore(Pids, Kept, max(Limit, 5000)) of
+        [] ->
+            ok;
+        Stuck ->
+            {attention, [
+                emqx_hot_apply_report:text("~b processes of ~tp keep the state of the new version: ~ts", [
+                    length(Stuck), Module, emqx_hot_apply_report:names(Stuck)
+                ])
+            ]}
+    end.
+
+%% Once processes work on with a migrated state, the new code has to stay with them: the state they had
+%% before is out of date with their first message, and the old code does not understand the new one.
 migrated(_Module, []) ->
     ok;
 migrated(Module, Pids) ->
-    _ = emqx_hot_apply_undo:push(
-        emqx_hot_apply_report:text("~b processes of ~tp keep the state of the new version: ~ts", [
-            length(Pids), Module, emqx_hot_apply_report:names(Pids)
-        ])
-    ),
-    ok.
+    emqx_hot_apply_undo:seal(
+        emqx_hot_apply_report:text(
+            "~b processes of ~tp work with the state of the new version, so what was changed until "
+            "then stays: ~ts",
+            [length(Pids), Module, emqx_hot_apply_report:names(Pids)]
+        )
+    ).
 
 %% The post-upgrade callbacks, in their order. From the first one on the new code stays, whatever
 %% happens: a callback may have migrated data that the old code does not understand.

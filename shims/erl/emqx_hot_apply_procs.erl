@@ -11,6 +11,7 @@
 
 -export([find/2, newcomers/4]).
 -export([suspend/2, change_code/5, resume/1]).
+-export([save/3, restore/3, forget/1]).
 
 -export_type([target/0]).
 
@@ -228,14 +229,66 @@ change_code(Pids, Module, FromVsn, Extra, Limit) ->
         Pids
     ).
 
+%% Has suspended processes keep their state beside, in their own memory: the states of all connections
+%% of a broker would not fit into this process. Key tells this time from others.
+-spec save([pid()], Key :: reference(), timeout()) -> ok.
+save(Pids, Key, Limit) ->
+    _ = replace_states(Pids, fun(State) -> keep(Key, State) end, Limit),
+    ok.
+
+%% Gives suspended processes the state that they kept. Returns those that did not take it in time.
+-spec restore([pid()], Key :: reference(), timeout()) -> Stuck :: [pid()].
+restore(Pids, Key, Limit) ->
+    replace_states(Pids, fun(State) -> take(Key, State) end, Limit).
+
+%% Processes that work already do it when they get to it.
+-spec forget([pid()]) -> ok.
+forget(Pids) ->
+    tell(Pids, {replace_state, fun drop/1}).
+
+%% The answer to replace_state is the state, and would be copied here. So it goes nowhere, and suspending
+%% once more, which changes nothing, tells when it is done: messages keep their order.
+replace_states(Pids, Fun, Limit) ->
+    tell(Pids, {replace_state, Fun}),
+    Answers = ask(Pids, fun(From) -> {system, From, suspend} end, Limit),
+    [Pid || Pid <- Pids, is_late(map_get(Pid, Answers))].
+
+%% Run by the process itself. An event manager runs them for each of its handlers, in their order.
+keep(Key, State) ->
+    _ = put(emqx_hot_apply_kept, {Key, kept(Key) ++ [State]}),
+    State.
+
+take(Key, State) ->
+    case kept(Key) of
+        [Kept | Rest] ->
+            _ = put(emqx_hot_apply_kept, {Key, Rest}),
+            Rest =:= [] andalso erase(emqx_hot_apply_kept),
+            Kept;
+        [] ->
+            State
+    end.
+
+drop(State) ->
+    _ = erase(emqx_hot_apply_kept),
+    State.
+
+kept(Key) ->
+    case get(emqx_hot_apply_kept) of
+        {Key, States} -> States;
+        _ -> []
+    end.
+
 %% Never waits: a process that is told to resume does so as soon as it can.
 -spec resume([pid()]) -> ok.
 resume(Pids) ->
-    %% The answers go to an alias that is not active any more, and so nowhere.
+    tell(Pids, resume).
+
+%% The answers go to an alias that is not active any more, and so nowhere.
+tell(Pids, Request) ->
     Alias = alias(),
     _ = unalias(Alias),
     From = {self(), [alias | Alias]},
-    lists:foreach(fun(Pid) -> Pid ! {system, From, resume} end, Pids).
+    lists:foreach(fun(Pid) -> Pid ! {system, From, Request} end, Pids).
 
 %% Asks all of them, then waits for all answers up to one deadline.
 ask(Pids, Message, Limit) ->

@@ -6,7 +6,7 @@
 %%% The log is kept in the owner's process dictionary, so that no exception can lose it.
 -module(emqx_hot_apply_undo).
 
--export([open/0, push/1, push/2, drop/1, seal/1, rewind/0]).
+-export([open/0, push/1, push/2, drop/1, seal/1, checkpoint/0, rewind/0]).
 
 -export_type([inverse/0, key/0]).
 
@@ -27,8 +27,13 @@ push(Attention) ->
 -spec push(binary(), inverse()) -> key().
 push(What, Inverse) ->
     Key = make_ref(),
-    {_, Log} = get(emqx_hot_apply_undo),
-    _ = put(emqx_hot_apply_undo, {touched, [{Key, What, Inverse} | Log]}),
+    {State, Log} = get(emqx_hot_apply_undo),
+    Touched =
+        case State of
+            sealed -> sealed;
+            _ -> touched
+        end,
+    _ = put(emqx_hot_apply_undo, {Touched, [{Key, What, Inverse} | Log]}),
     Key.
 
 %% Forgets an inverse that is no longer needed, as resuming processes that already were resumed.
@@ -38,12 +43,30 @@ drop(Key) ->
     _ = put(emqx_hot_apply_undo, {State, lists:keydelete(Key, 1, Log)}),
     ok.
 
-%% From here on a failure leaves the new code in place: going back would do more harm. Says why.
+%% From here on a failure leaves what was done so far in place: going back would do more harm. Says
+%% why. What is pushed later can still be taken back, up to the next checkpoint.
 -spec seal(binary()) -> ok.
 seal(Why) ->
-    {_, _} = get(emqx_hot_apply_undo),
-    _ = put(emqx_hot_apply_undo, {sealed, [{make_ref(), Why, fun() -> {attention, [Why]} end}]}),
+    {_, Log} = get(emqx_hot_apply_undo),
+    Seal = {seal, Why, fun() -> {attention, [Why]} end},
+    _ = put(emqx_hot_apply_undo, {sealed, [Seal | seals(Log)]}),
     ok.
+
+%% The end of a step. After a seal a finished step stays: taking single later steps back would leave a
+%% mixture that no author of a hop has thought of, while a beginning of the hop is what a running
+%% upgrade passes through anyway.
+-spec checkpoint() -> ok.
+checkpoint() ->
+    case get(emqx_hot_apply_undo) of
+        {sealed, Log} ->
+            _ = put(emqx_hot_apply_undo, {sealed, seals(Log)}),
+            ok;
+        {_, _} ->
+            ok
+    end.
+
+seals(Log) ->
+    [Entry || {seal, _, _} = Entry <- Log].
 
 %% Runs the inverses, newest first; all of them, whatever the others answer.
 -spec rewind() -> untouched | restored | {attention, [binary()]}.

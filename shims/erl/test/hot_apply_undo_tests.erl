@@ -8,7 +8,8 @@
 
 -export([
     a_failed_code_change_leaves_processes_and_code_as_they_were/1,
-    a_state_that_was_migrated_is_never_called_restored/1,
+    a_code_change_that_fails_half_way_puts_the_states_back/1,
+    processes_that_work_with_a_new_state_keep_their_new_code/1,
     a_version_that_is_not_the_target_takes_everything_back/1,
     an_application_that_does_not_start_runs_again_as_before/1,
     a_failing_on_load_takes_the_batch_before_it_back/1,
@@ -77,22 +78,54 @@ a_failed_code_change_leaves_processes_and_code_as_they_were(Dir) ->
     {done, _} = attempt(Node, hop([{update, app_worker, {advanced, []}}])),
     ?assertEqual({2, 2}, call(Node, gen_server, call, [w3, get])).
 
-a_state_that_was_migrated_is_never_called_restored(Dir) ->
+a_code_change_that_fails_half_way_puts_the_states_back(Dir) ->
     Node = start(Dir, [app("1", 1, [])], [app("2", 2, [])]),
     eval(Node, "[gen_server:call(w2, add) || _ <- [1, 2, 3]]."),
+    Before = snapshot(Node),
     Failure = failed(attempt(Node, hop([{update, app_worker, {advanced, fail_at_3}}]))),
     ?assertMatch(
-        #{error := code_change_failed, stage := apply, changed := true, restored := false}, Failure
+        #{error := code_change_failed, stage := apply, changed := true, restored := true}, Failure
     ),
     words(maps:get(detail, Failure), "failed in 1 of 3 processes"),
-    words(maps:get(detail, Failure), "2 processes of app_worker keep the state of the new version"),
-    %% The code is back all the same, and nobody is left suspended.
+    same(Before, Node),
+    %% Those that had changed work with their old state again, and nobody is left suspended.
     ?assertEqual(
-        {1, "5.10.4", {1, 3}, [running, running, running]},
+        {1, "5.10.4", [{1, 0}, {1, 3}, {1, 0}], [running, running, running], [[], [], []]},
         eval(
             Node,
-            "{app_worker:v(), emqx_release:version(), gen_server:call(w2, get),"
-            " [lists:nth(2, element(4, sys:get_status(W))) || W <- [w1, w2, w3]]}."
+            "{app_worker:v(), emqx_release:version(), [gen_server:call(W, get) || W <- [w1, w2, w3]],"
+            " [lists:nth(2, element(4, sys:get_status(W))) || W <- [w1, w2, w3]],"
+            " [[K || {K = emqx_hot_apply_kept, _} <- element(2, process_info(whereis(W), dictionary))]"
+            "  || W <- [w1, w2, w3]]}."
+        )
+    ).
+
+processes_that_work_with_a_new_state_keep_their_new_code(Dir) ->
+    Node = start(
+        Dir, [app("1", 1, [v(bb, "1"), v(cc, "1")])], [app("2", 2, [v(bb, "2"), v(cc, "2")])]
+    ),
+    Failure = failed(
+        attempt(
+            Node,
+            hop([
+                {load_module, bb},
+                {update, app_worker, {advanced, []}},
+                {load_module, cc},
+                {apply, erlang, node, []}
+            ])
+        )
+    ),
+    ?assertMatch(
+        #{error := apply_failed, stage := apply, changed := true, restored := false}, Failure
+    ),
+    words(maps:get(detail, Failure), "3 processes of app_worker work with the state of the new version"),
+    %% All finished steps stay, so that what calls one another is of one version.
+    ?assertEqual(
+        {2, 2, 2, {2, 1}},
+        eval(
+            Node,
+            "{bb:v(), app_worker:v(), cc:v(), begin gen_server:call(w1, add), gen_server:call(w1, get)"
+            " end}."
         )
     ).
 
