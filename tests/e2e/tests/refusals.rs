@@ -10,6 +10,7 @@ use e2e::witness::Witness;
 use e2e::workshop::Workshop;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tar::EntryType;
 
@@ -36,6 +37,33 @@ fn digest_cases(shop: &Workshop) -> e2e::Result<Vec<Case>> {
         "target_tarball_not_found",
         &file_name(&gone),
     ));
+    let unreadable = "cannot_read_target_tarball";
+    let directory = shop.path("directory");
+    fs_err::create_dir(&directory)?;
+    cases.push(Case::upgrade(
+        "tarball is a directory",
+        &directory,
+        unreadable,
+        "directory",
+    ));
+    let pipe = shop.path("pipe");
+    mkfifo(&pipe, Mode::S_IRWXU).map_err(std::io::Error::from)?;
+    cases.push(Case::upgrade(
+        "tarball is a FIFO",
+        &pipe,
+        unreadable,
+        "pipe",
+    ));
+    if !nix::unistd::geteuid().is_root() {
+        let closed = shop.copy("closed")?;
+        fs_err::set_permissions(&closed, PermissionsExt::from_mode(0o000))?;
+        cases.push(Case::upgrade(
+            "tarball without permission",
+            &closed,
+            unreadable,
+            "closed",
+        ));
+    }
     let alone = shop.copy("alone")?;
     cases.push(Case::upgrade(
         "no sidecar",
