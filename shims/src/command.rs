@@ -209,12 +209,33 @@ pub(crate) fn shown(
     deadline: Deadline,
     wrap: fn(String) -> CommandOutcome,
 ) -> Result<CommandOutcome, DistError> {
+    if let Some(text) = plain(term.as_raw()) {
+        return Ok(wrap(text));
+    }
     match formatted(connection, term, directive, deadline) {
         Ok(Some(text)) => Ok(wrap(text)),
         Ok(None) if deadline.is_over() => Ok(CommandOutcome::Timeout),
         Ok(None) | Err(DistError::Closed(_)) => Ok(CommandOutcome::NodeDown),
         Err(error) => Err(error),
     }
+}
+
+/// The few terms that look the same in every release and by every directive need no further call:
+/// small numbers, and atoms that nobody would quote.
+fn plain(term: Raw<'_>) -> Option<String> {
+    // Words that are reserved, or became so in some release: whether they are quoted depends.
+    const RESERVED: [&str; 29] = [
+        "after", "and", "andalso", "band", "begin", "bnot", "bor", "bsl", "bsr", "bxor", "case",
+        "catch", "cond", "div", "else", "end", "fun", "if", "let", "maybe", "not", "of", "or",
+        "orelse", "receive", "rem", "try", "when", "xor",
+    ];
+    if let Some(number) = term.int() {
+        return Some(number.to_string());
+    }
+    let name = term.atom().filter(|name| !RESERVED.contains(name))?;
+    let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    is_plain.then(|| name.to_owned())
 }
 
 /// `None`: the node was too slow, or ended the process that formats.

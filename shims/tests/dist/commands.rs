@@ -162,7 +162,7 @@ fn rpcterms_reads_the_terms_on_the_node() {
 fn eval_follows_the_grammar_of_the_node() {
     let node = Node::start();
     let mut connection = node.connect();
-    let cases: [(&[&str], &str); 13] = [
+    let cases: [(&[&str], &str); 22] = [
         (&["1", "+", "1"], "2"),
         (&["1 + 1."], "2"),
         (&["A = 2,", "B = 3, A * B. "], "6"),
@@ -179,6 +179,16 @@ fn eval_follows_the_grammar_of_the_node() {
         (&["[X || X <- [1, 2], X > 1]"], "[2]"),
         (&["fun lists:map/2"], "fun lists:map/2"),
         (&["shims_test:weird(), ok"], "ok"),
+        // Some of these this side writes itself.
+        (&["-5"], "-5"),
+        (&["255"], "255"),
+        (&["1 bsl 40"], "1099511627776"),
+        (&["-(1 bsl 31)"], "-2147483648"),
+        (&["list_to_atom(\"case\")"], "'case'"),
+        (&["'Upper'"], "'Upper'"),
+        (&["'é'"], "é"),
+        (&["[]"], "[]"),
+        (&["''"], "''"),
     ];
     for (expression, expected) in cases {
         let tape = Tape::default();
