@@ -22,5 +22,6 @@ mod etf;
 pub mod eval;
 pub mod io_server;
 pub mod node_name;
+mod parse;
 mod program;
 pub mod term;
