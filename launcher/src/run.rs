@@ -146,11 +146,11 @@ fn boot_command(
     match command {
         Command::Start => daemon::start(host, release).map(|()| 0),
         Command::Restart => {
-            let contact = Contact::find(release, &host.env);
-            if let Ok(contact) = contact
-                && contact.process.is_some()
-            {
-                stop::stop(host, release, &contact)?;
+            match Contact::find(release, &host.env) {
+                Ok(contact) if contact.process.is_some() => stop::stop(host, release, &contact)?,
+                // Nothing runs that would have to be stopped.
+                Ok(_) | Err(Error::NamedNodeNotRunning { .. }) => {}
+                Err(error) => return Err(error),
             }
             daemon::start(host, release).map(|()| 0)
         }

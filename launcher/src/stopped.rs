@@ -11,6 +11,8 @@ pub struct Hint {
     pub name: Option<String>,
     /// Its cookie.
     pub cookie: Option<String>,
+    /// The port from which its distribution port is counted.
+    pub dist_base_port: Option<u16>,
 }
 
 /// Reads generated VM arguments.
@@ -22,9 +24,17 @@ pub fn hint_of_vm_args(text: &str) -> Hint {
             .map(|(_, value)| value.trim().trim_matches('\'').to_owned())
             .next_back()
     };
+    let mut dist_base_ports = text.lines().filter_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["-kernel", "inet_dist_base_port", port] => port.parse().ok(),
+            _ => None,
+        }
+    });
     Hint {
         name: value(&["-name", "-sname"]),
         cookie: value(&["-setcookie"]),
+        dist_base_port: dist_base_ports.next_back(),
     }
 }
 
@@ -85,6 +95,18 @@ mod tests {
         );
         check("-sname emqx", Some("emqx"), None);
         check("# -name x\n+P 100", None, None);
+    }
+
+    #[test]
+    fn generated_arguments_tell_the_port_to_count_from() {
+        let check = |text: &str, expected: Option<u16>| {
+            assert_eq!(hint_of_vm_args(text).dist_base_port, expected, "{text}");
+        };
+        check("+P 1\n-kernel inet_dist_base_port 5370\n", Some(5370));
+        check(
+            "# -kernel inet_dist_base_port 5370\n-kernel net_ticktime 60",
+            None,
+        );
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl Contact {
                 .get("cluster.proto_dist")
                 .map_or("inet_tcp", String::as_str),
             uses_epmd: epmd_is_used(env),
-            base_port: DIST_BASE_PORT,
+            base_port: hint.dist_base_port.unwrap_or(DIST_BASE_PORT),
         };
         let target = way.target(&name, &cookie)?;
         Ok(Contact {

@@ -16,6 +16,7 @@ use crate::host::Host;
 use crate::message;
 use crate::pipe::run_erls;
 use crate::release::Release;
+use crate::stopped::hint_of_vm_args;
 use crate::target::{DIST_BASE_PORT, Way, epmd_is_used};
 
 /// How long a boot may take where the environment does not tell.
@@ -31,13 +32,20 @@ pub fn start(host: &Host, release: &Release) -> Result<(), Error> {
         message::warning(&warning);
     }
     warn(release, &boot)?;
-    let way = Way {
-        proto_dist: &boot.proto_dist,
-        uses_epmd: epmd_is_used(&boot.env),
-        base_port: DIST_BASE_PORT,
+    let target = |base_port| {
+        let way = Way {
+            proto_dist: &boot.proto_dist,
+            uses_epmd: epmd_is_used(&boot.env),
+            base_port,
+        };
+        way.target(&boot.name.to_string(), &boot.cookie)
     };
-    let target = way.target(&boot.name.to_string(), &boot.cookie)?;
+    // A node that could not be watched is refused before anything is written.
+    target(DIST_BASE_PORT)?;
     let time = boot.generate(release)?;
+    let generated = fs_err::read_to_string(boot.vm_args_file(&time))?;
+    let base_port = hint_of_vm_args(&generated).dist_base_port;
+    let target = target(base_port.unwrap_or(DIST_BASE_PORT))?;
     let pipe_dir = boot.pipe_dir(&host.user_name());
     fs_err::create_dir_all(&pipe_dir)?;
     let older = run_erls(&pipe_dir);

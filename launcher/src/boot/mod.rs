@@ -126,6 +126,11 @@ impl Boot {
         self.data_dir.join("configs")
     }
 
+    /// The VM arguments that were generated at `time`.
+    pub fn vm_args_file(&self, time: &str) -> PathBuf {
+        self.configs_dir().join(format!("vm.{time}.args"))
+    }
+
     /// The pipes of the daemon's console.
     pub fn pipe_dir(&self, user: &str) -> PathBuf {
         match self.env.get_os("PIPE_DIR") {
@@ -150,7 +155,7 @@ impl Boot {
         let time = local_time_stamp();
         hocon::generate(release, &self.env, &configs_dir, &time)?;
         let installed = fs_err::read_to_string(release.etc_dir.join("vm.args"))?;
-        let target = vm_args_file(&configs_dir, &time);
+        let target = self.vm_args_file(&time);
         let name = self.name.to_string();
         let own = vm_args::Own {
             consolidated: &release.rel_dir().join("consolidated"),
@@ -198,7 +203,7 @@ impl Boot {
             debug_init: env.get("DEBUG") == Some("2"),
             env,
             config: self.configs_dir().join(format!("app.{time}.config")),
-            args_file: vm_args_file(&self.configs_dir(), time),
+            args_file: self.vm_args_file(time),
             epmd_args: self.epmd_args.clone(),
             proto_dist: self.proto_dist.clone(),
             data_dir: &self.data_dir,
@@ -239,10 +244,6 @@ pub fn plan_foreground(
     // The VM shows in the process list what it was called with.
     let shown = host.args.get(1..).unwrap_or_default();
     Ok(boot.plan_vm(release, command, iex, shown, &time))
-}
-
-fn vm_args_file(configs_dir: &Path, time: &str) -> PathBuf {
-    configs_dir.join(format!("vm.{time}.args"))
 }
 
 fn node_name(env: &Environment, configs: &BootConfigs) -> Result<NodeName, Error> {
