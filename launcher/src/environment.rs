@@ -67,6 +67,20 @@ impl Environment {
         }
     }
 
+    /// What became of variables since an earlier state: the new value, or `None` where it is gone.
+    pub fn changes_since<'a>(
+        &'a self,
+        earlier: &'a Environment,
+    ) -> impl Iterator<Item = (&'a OsStr, Option<&'a OsStr>)> {
+        let set = self
+            .0
+            .iter()
+            .filter(|(name, value)| earlier.0.get(*name) != Some(*value));
+        let gone = earlier.0.keys().filter(|name| !self.0.contains_key(*name));
+        set.map(|(name, value)| (name.as_os_str(), Some(value.as_os_str())))
+            .chain(gone.map(|name| (name.as_os_str(), None)))
+    }
+
     /// All variables in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
         self.0.iter()

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use crate::boot::hocon::Refusal;
 use crate::command::{Command, command_usage};
 
 /// Why a command could not be carried out.
@@ -50,8 +51,8 @@ pub enum Error {
     #[error("{} cannot be written: {reason}", dir.display())]
     NotWritable { dir: PathBuf, reason: String },
 
-    #[error("call_hocon_failed: {command}")]
-    Hocon { command: String, code: u8 },
+    #[error("call_hocon_failed: {}", .0.command)]
+    Hocon(Refusal),
 
     #[error("the configuration look-up gave no {key}")]
     ConfigValue { key: &'static str },
@@ -71,8 +72,8 @@ pub enum Error {
     #[error("License not found.")]
     NoLicense,
 
-    #[error("the license key was refused")]
-    License { code: u8 },
+    #[error("Error reading license: {reason}")]
+    License { reason: String },
 
     #[error("Node {name} is already running!")]
     AlreadyRunning { name: String },
@@ -146,12 +147,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// What the release's own code says against the configuration, in its own words.
+    pub fn told_by_the_release(&self) -> &[String] {
+        match self {
+            Error::Hocon(refusal) => &refusal.lines,
+            _ => &[],
+        }
+    }
+
     /// The exit code, as boot-contract.md documents it.
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::CryptoUnusable { .. } | Error::StartUnreachable { .. } => 2,
             Error::StartTimeout { .. } => 3,
-            Error::Hocon { code, .. } | Error::License { code } => *code,
             Error::Exec { .. } => 126,
             Error::Marker { .. }
             | Error::Vars { .. }
@@ -163,6 +171,8 @@ impl Error {
             | Error::SecurityProfile { .. }
             | Error::RuntimeUnusable { .. }
             | Error::NotWritable { .. }
+            | Error::Hocon(_)
+            | Error::License { .. }
             | Error::ConfigValue { .. }
             | Error::Cookie(_)
             | Error::DefaultCookie { .. }
@@ -211,15 +221,7 @@ impl Error {
             }
             Error::RuntimeUnusable {
                 build_info, vsn, ..
-            } => {
-                let mut hints = vec!["the release was built for:".to_owned()];
-                hints.extend(build_info.lines().map(|line| format!("  {line}")));
-                hints.push(format!("  version: {vsn}"));
-                hints.push(
-                    "libraries needed: openssl (libcrypto), ncurses (libtinfo), libatomic1".into(),
-                );
-                hints
-            }
+            } => hints_for_the_vm(build_info, vsn),
             Error::CryptoUnusable { .. } => {
                 vec!["install openssl's libcrypto in the version the release was built with".into()]
             }
@@ -234,7 +236,12 @@ impl Error {
             Error::BlankInSslOptions { .. } => {
                 vec!["name another path in EMQX_SSL_DIST_OPTFILE".into()]
             }
-            Error::NoLicense => {
+            Error::Hocon(_) => vec![
+                "mend emqx.conf, or the EMQX_ variable that overrides it; `emqx check_config` \
+                 checks without booting"
+                    .into(),
+            ],
+            Error::NoLicense | Error::License { .. } => {
                 vec!["set EMQX_LICENSE__KEY, or license.key in emqx.conf".into()]
             }
             Error::StartDied { log, tail, .. } if tail.is_empty() => vec![format!(
@@ -276,10 +283,8 @@ impl Error {
             | Error::SwitchUser { .. }
             | Error::NoEmqxConf { .. }
             | Error::SecurityProfile { .. }
-            | Error::Hocon { .. }
             | Error::ConfigValue { .. }
             | Error::Cookie(_)
-            | Error::License { .. }
             | Error::AlreadyRunning { .. }
             | Error::NamedNodeNotRunning { .. }
             | Error::StopFailed { .. }
@@ -291,4 +296,13 @@ impl Error {
             | Error::Io(_) => Vec::new(),
         }
     }
+}
+
+/// What to look at where the release's VM does not run on this machine.
+fn hints_for_the_vm(build_info: &str, vsn: &str) -> Vec<String> {
+    let mut hints = vec!["the release was built for:".to_owned()];
+    hints.extend(build_info.lines().map(|line| format!("  {line}")));
+    hints.push(format!("  version: {vsn}"));
+    hints.push("libraries needed: openssl (libcrypto), ncurses (libtinfo), libatomic1".into());
+    hints
 }

@@ -22,6 +22,7 @@ mod run;
 mod running;
 mod runtime;
 mod shell;
+mod small_vm;
 mod stop;
 mod stopped;
 mod syslog;
@@ -41,6 +42,9 @@ pub fn main() -> u8 {
     match result {
         Ok(code) => code,
         Err(error) => {
+            for line in error.told_by_the_release() {
+                message::error(line);
+            }
             message::error(&error.to_string());
             for hint in error.hints().iter().filter(|hint| !hint.is_empty()) {
                 message::hint(hint);

@@ -3,6 +3,7 @@
 //! is none.
 
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::Duration;
 
 use relup::node::{
@@ -14,11 +15,11 @@ use shims::command as node;
 use shims::dist::{CallOptions, CallOutcome, Connection, DistError};
 use shims::term::{self, Term};
 
-use crate::boot::helper;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::host::user_of;
 use crate::release::Release;
+use crate::small_vm::plan_small_vm;
 use crate::target::Contact;
 
 /// How long a question to the node may take that it answers from memory.
@@ -120,21 +121,24 @@ impl<'a> RelupNode<'a> {
         let failed = |error: &dyn std::fmt::Display| NodeError::Rpc(error.to_string());
         let dir = tempfile::tempdir().map_err(|error| failed(&error))?;
         let env = self.release.child_environment(self.env);
-        let mut spec = helper::eval(self.release, &env, EVALUATE);
+        let mut spec = plan_small_vm(self.release, &env, EVALUATE);
         spec.args.push("-extra".into());
         for (number, script) in scripts.iter().enumerate() {
             let path = dir.path().join(format!("{number}.relup"));
             fs_err::write(&path, &script.source).map_err(|error| failed(&error))?;
             spec.args.push(path.into());
         }
-        let output = helper::capture(&spec).map_err(|error| failed(&error))?;
-        let answers: Vec<_> = output.stdout.lines().filter_map(summary_of_line).collect();
+        let mut command = spec.command();
+        let output = command.stdin(Stdio::null()).output();
+        let output = output.map_err(|error| failed(&error))?;
+        let answers = String::from_utf8_lossy(&output.stdout);
+        let answers: Vec<_> = answers.lines().filter_map(summary_of_line).collect();
         if answers.len() == scripts.len() {
             return Ok(answers);
         }
         Err(NodeError::Rpc(format!(
             "the release's VM could not evaluate the hop files: {}",
-            output.stderr.trim()
+            String::from_utf8_lossy(&output.stderr).trim()
         )))
     }
 }

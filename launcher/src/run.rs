@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use relup::layout::BaseRoot;
 
-use crate::boot::{self, Boot, daemon, hocon};
+use crate::boot::{self, Boot, daemon};
 use crate::command::{Command, command_usage, usage};
 use crate::environment::Environment;
 use crate::error::Error;
@@ -155,8 +155,8 @@ fn boot_command(
             daemon::start(host, release).map(|()| 0)
         }
         Command::CheckConfig => {
-            let boot = Boot::prepare(host, release, command)?;
-            hocon::check_schema(release, &boot.env, &boot.configs_dir()).map(|()| 0)
+            let mut boot = Boot::prepare(host, release, command)?;
+            boot.check_config().map(|()| 0)
         }
         _ => {
             let spec = boot::plan_foreground(host, release, command, words)?;

@@ -32,7 +32,7 @@ pub fn start(host: &Host, release: &Release) -> Result<(), Error> {
         message::warning(&warning);
     }
     warn(release, &boot)?;
-    let target = |base_port| {
+    let target = |boot: &Boot, base_port| {
         let way = Way {
             proto_dist: &boot.proto_dist,
             uses_epmd: epmd_is_used(&boot.env),
@@ -41,15 +41,15 @@ pub fn start(host: &Host, release: &Release) -> Result<(), Error> {
         way.target(&boot.name.to_string(), &boot.cookie)
     };
     // A node that could not be watched is refused before anything is written.
-    target(DIST_BASE_PORT)?;
-    let time = boot.generate(release)?;
-    let generated = fs_err::read_to_string(boot.vm_args_file(&time))?;
+    target(&boot, DIST_BASE_PORT)?;
+    let files = boot.generate(release)?;
+    let generated = fs_err::read_to_string(files.vm_args())?;
     let base_port = hint_of_vm_args(&generated).dist_base_port;
-    let target = target(base_port.unwrap_or(DIST_BASE_PORT))?;
+    let target = target(&boot, base_port.unwrap_or(DIST_BASE_PORT))?;
     let pipe_dir = boot.pipe_dir(&host.user_name());
     fs_err::create_dir_all(&pipe_dir)?;
     let older = run_erls(&pipe_dir);
-    let spec = run_erl(release, &boot, &pipe_dir, &time);
+    let spec = run_erl(release, &boot, &pipe_dir, &files.time);
     let status = spec.command().status().map_err(|source| Error::Exec {
         program: spec.program.clone(),
         source,

@@ -1,113 +1,138 @@
-//! The release's own helper programs, run in a short-lived VM of the release: `nodetool hocon`,
-//! the licence check, the check of the runtime itself. They leave no crash dump behind.
+//! The one VM that prepares a boot, as a process: started once, asked several things, ended when
+//! nothing is left to ask. It writes no file and leaves no crash dump.
 
-use std::ffi::OsString;
-use std::process::Stdio;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+
+use shims::boot_helper::{Answer, Dialogue};
 
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::exec::ExecSpec;
+use crate::message;
 use crate::release::Release;
+use crate::small_vm::plan_small_vm;
 
-/// Limits that keep a helper VM small.
-const SMALL_VM: &str = "+P 65536 +Q 65536 +S 2";
-
-/// What a helper printed and how it ended.
+/// A helper VM that waits for requests.
 #[derive(Debug)]
-pub struct Output {
-    /// Standard output.
-    pub stdout: String,
-    /// Standard error.
-    pub stderr: String,
-    /// Its exit code; 1 where a signal ended it.
-    pub code: u8,
+pub struct HelperVm {
+    dialogue: Dialogue,
+    child: Child,
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    complaints: Receiver<String>,
+    /// The environment as the VM has it.
+    env: Environment,
 }
 
-/// `escript bin/nodetool ARGS`, in the environment that the release's scripts expect.
-pub fn nodetool<I, A>(release: &Release, env: &Environment, args: I) -> ExecSpec
-where
-    I: IntoIterator<Item = A>,
-    A: Into<OsString>,
-{
-    let mut env = env.clone();
-    let flags = env.get("ERL_FLAGS").unwrap_or_default();
-    env.set("ERL_FLAGS", format!("{flags} {SMALL_VM}").trim_start());
-    env.set("ERL_CRASH_DUMP_BYTES", "0");
-    let mut words = vec![OsString::from(release.tree().nodetool())];
-    words.extend(args.into_iter().map(Into::into));
-    ExecSpec {
-        program: release.bindir().join("escript"),
-        args: words,
-        env,
-        cwd: release.install.base.path().to_path_buf(),
+/// The VM ended before it answered. What it printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended(pub String);
+
+impl HelperVm {
+    /// Starts the VM.
+    ///
+    /// # Errors
+    /// When its program cannot be run.
+    pub fn start(release: &Release, env: &Environment) -> Result<HelperVm, Error> {
+        let dialogue = Dialogue::new(fastrand::u64(..));
+        let spec = plan_small_vm(release, env, &dialogue.program());
+        tracing::debug!(program = %spec.program.display(), "helper VM");
+        let failed = |source| Error::Exec {
+            program: spec.program.clone(),
+            source,
+        };
+        let mut command = spec.command();
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(failed)?;
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (Some(mut requests), Some(stdout), Some(stderr)) = pipes else {
+            return Err(failed(std::io::ErrorKind::BrokenPipe.into()));
+        };
+        // A VM that is already gone is noticed when it should answer.
+        let _ = requests.write_all(Dialogue::source().as_bytes());
+        Ok(HelperVm {
+            dialogue,
+            child,
+            requests,
+            answers: BufReader::new(stdout),
+            complaints: lines_of(stderr),
+            env: env.clone(),
+        })
+    }
+
+    /// Asks and waits for the answer. What else is printed meanwhile goes to the caller's streams.
+    ///
+    /// # Errors
+    /// The VM ended; whatever it still said.
+    pub fn ask<A: AsRef<[u8]>>(&mut self, verb: &str, args: &[A]) -> Result<Answer, Ended> {
+        let _ = self
+            .requests
+            .write_all(Dialogue::request(verb, args).as_bytes());
+        let mut words = String::new();
+        loop {
+            let mut line = Vec::new();
+            let read = self.answers.read_until(b'\n', &mut line).unwrap_or(0);
+            if read == 0 {
+                words.extend(self.complaints.iter());
+                return Err(Ended(words));
+            }
+            let line = String::from_utf8_lossy(&line);
+            match self.dialogue.answer(&line) {
+                None => words.push_str(&line),
+                Some(answer) => {
+                    let complaints: String = self.complaints.try_iter().collect();
+                    message::relay(&words, &complaints);
+                    return Ok(answer);
+                }
+            }
+        }
+    }
+
+    /// Gives the VM the environment that was decided since it was started.
+    ///
+    /// # Errors
+    /// The VM ended.
+    pub fn update_environment(&mut self, env: &Environment) -> Result<(), Ended> {
+        let before = std::mem::replace(&mut self.env, env.clone());
+        for (name, value) in env.changes_since(&before) {
+            match value {
+                Some(value) => self.ask("setenv", &[name.as_bytes(), value.as_bytes()])?,
+                None => self.ask("unsetenv", &[name.as_bytes()])?,
+            };
+        }
+        Ok(())
     }
 }
 
-/// `erl -noshell -eval CODE` on the release's clean boot file.
-pub fn eval(release: &Release, env: &Environment, code: &str) -> ExecSpec {
-    let mut env = env.clone();
-    env.set("ERL_CRASH_DUMP_BYTES", "0");
-    let mut args: Vec<OsString> = vec!["-noshell".into()];
-    args.extend(SMALL_VM.split(' ').map(OsString::from));
-    args.extend(["-boot".into(), release.rel_dir().join("start_clean").into()]);
-    args.extend([
-        "-boot_var".into(),
-        "RELEASE_LIB".into(),
-        release.tree().lib().into(),
-    ]);
-    args.extend([
-        "-boot_var".into(),
-        "ERTS_LIB_DIR".into(),
-        release.tree().lib().into(),
-    ]);
-    args.extend(["-eval".into(), code.into()]);
-    ExecSpec {
-        program: release.bindir().join("erl"),
-        args,
-        env,
-        cwd: release.install.base.path().to_path_buf(),
+impl Drop for HelperVm {
+    /// It has nothing to finish, and the boot should not wait for it to see that.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
-/// Runs a helper and keeps what it printed.
-///
-/// # Errors
-/// When it cannot be started.
-pub fn capture(spec: &ExecSpec) -> Result<Output, Error> {
-    let output = spec
-        .command()
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|source| Error::Exec {
-            program: spec.program.clone(),
-            source,
-        })?;
-    Ok(Output {
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        code: code_of(output.status),
-    })
-}
-
-/// Runs a helper whose words go to the caller's own streams, and gives its exit code.
-///
-/// # Errors
-/// When it cannot be started.
-pub fn pass_through(spec: &ExecSpec) -> Result<u8, Error> {
-    let status = spec
-        .command()
-        .stdin(Stdio::null())
-        .status()
-        .map_err(|source| Error::Exec {
-            program: spec.program.clone(),
-            source,
-        })?;
-    Ok(code_of(status))
-}
-
-fn code_of(status: std::process::ExitStatus) -> u8 {
-    status
-        .code()
-        .and_then(|code| u8::try_from(code).ok())
-        .unwrap_or(1)
+/// Collects lines while nobody looks, so that the VM never waits for a full pipe.
+fn lines_of(stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut stream = BufReader::new(stream);
+        let mut line = Vec::new();
+        while stream.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+            if sender
+                .send(String::from_utf8_lossy(&line).into_owned())
+                .is_err()
+            {
+                return;
+            }
+            line.clear();
+        }
+    });
+    receiver
 }

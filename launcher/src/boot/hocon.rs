@@ -1,126 +1,182 @@
-//! The release's own hocon, through `nodetool hocon`: it alone knows what a configuration means.
+//! The release's own hocon: it alone knows what a configuration means. Asked in the helper VM
+//! where its public functions are as expected, else through `nodetool`, one VM a question.
 
-use std::ffi::OsString;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use shims::boot_helper::Answer;
 
 use crate::boot::config::{BootConfigs, KEYS, LICENSE_KEY};
-use crate::boot::helper;
+use crate::boot::generated::Generated;
+use crate::boot::helper::HelperVm;
+use crate::boot::nodetool;
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::message;
 use crate::release::Release;
 
-/// Looks up the values that decide how to boot.
-///
-/// # Errors
-/// What hocon says against the configuration, with its exit code.
-pub fn look_up(release: &Release, env: &Environment) -> Result<BootConfigs, Error> {
-    let mut args = words(&["hocon", "-s", &release.schema_mod, "-c"]);
-    args.push(release.etc_dir.join("emqx.conf").into());
-    args.push("multi_get".into());
-    args.extend(KEYS.iter().map(OsString::from));
-    if release.needs_license() {
-        args.push(LICENSE_KEY.into());
-    }
-    let output = helper::capture(&helper::nodetool(release, env, args))?;
-    if output.code != 0 {
-        return Err(refused(
-            "multi_get",
-            output.code,
-            &(output.stdout + &output.stderr),
-        ));
-    }
-    Ok(BootConfigs::parse(&output.stdout))
+/// What hocon says against a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What was asked of it, by the name of its command.
+    pub command: &'static str,
+    /// Its own words; empty where they were printed as they came.
+    pub lines: Vec<String>,
 }
 
-/// Writes `app.<time>.config` and `vm.<time>.args`; what it prints (which environment variables
-/// override what) goes to standard output.
-///
-/// # Errors
-/// What hocon says against the configuration, with its exit code.
-pub fn generate(
-    release: &Release,
-    env: &Environment,
-    configs_dir: &Path,
-    time: &str,
-) -> Result<(), Error> {
-    let mut args = words(&["hocon", "-v", "-t", time]);
-    args.extend(sources(release, configs_dir));
-    args.extend(["-d".into(), configs_dir.into(), "generate".into()]);
-    let output = helper::capture(&helper::nodetool(release, env, args))?;
-    message::relay(&output.stdout, &output.stderr);
-    if output.code != 0 {
-        return Err(Error::Hocon {
-            command: "generate".into(),
-            code: output.code,
-        });
-    }
-    Ok(())
+/// The way to the release's hocon.
+#[derive(Debug)]
+pub struct Hocon {
+    release: Release,
+    /// `None` where every question needs `nodetool`.
+    vm: Option<HelperVm>,
 }
 
-/// Checks the whole configuration without writing anything.
-///
-/// # Errors
-/// What hocon says against it, with its exit code.
-pub fn check_schema(release: &Release, env: &Environment, configs_dir: &Path) -> Result<(), Error> {
-    let mut args = words(&["hocon", "-v"]);
-    args.extend(sources(release, configs_dir));
-    args.push("check_schema".into());
-    match helper::pass_through(&helper::nodetool(release, env, args))? {
-        0 => Ok(()),
-        code => Err(Error::Hocon {
-            command: "check_schema".into(),
-            code,
-        }),
+impl Hocon {
+    /// Prepares a helper VM for questions.
+    pub fn open(release: &Release, mut vm: HelperVm) -> Hocon {
+        let tree = release.tree().path().as_os_str();
+        let usable = match vm.ask("libs", &[tree.as_bytes(), release.vsn.as_str().as_bytes()]) {
+            Ok(Answer::Done(missing)) if missing.is_empty() => true,
+            Ok(Answer::Done(missing)) => {
+                let missing = missing.iter().map(|name| String::from_utf8_lossy(name));
+                let missing: Vec<_> = missing.collect();
+                tracing::debug!(missing = missing.join(" "), "hocon of another kind");
+                false
+            }
+            Ok(Answer::Refused(lines)) => {
+                tracing::debug!(reason = lines.join(" "), "no libraries in the helper VM");
+                false
+            }
+            Ok(Answer::Failed(reason)) => {
+                tracing::debug!(reason, "no libraries in the helper VM");
+                false
+            }
+            Err(ended) => {
+                tracing::debug!(output = ended.0, "the helper VM ended");
+                false
+            }
+        };
+        Hocon {
+            release: release.clone(),
+            vm: usable.then_some(vm),
+        }
+    }
+
+    /// Looks up the values that decide how to boot.
+    ///
+    /// # Errors
+    /// What hocon says against the configuration.
+    pub fn look_up(&mut self, env: &Environment) -> Result<BootConfigs, Error> {
+        let mut keys = KEYS.to_vec();
+        if self.release.needs_license() {
+            keys.push(LICENSE_KEY);
+        }
+        let file = self.release.etc_dir.join("emqx.conf");
+        let count = keys.len().to_string();
+        let schema = self.release.schema_mod.clone();
+        let words = [schema.as_str(), &count].into_iter().chain(keys.clone());
+        let mut args: Vec<&[u8]> = words.map(str::as_bytes).collect();
+        args.push(file.as_os_str().as_bytes());
+        if let Some(lines) = self.ask(env, "multi_get", "values", &args)? {
+            let lines: Vec<_> = lines.iter().map(|l| String::from_utf8_lossy(l)).collect();
+            return Ok(BootConfigs::parse(&lines.join("\n")));
+        }
+        nodetool::multi_get(&self.release, env, &file, &keys).map(|text| BootConfigs::parse(&text))
+    }
+
+    /// Generates what the VM gets: the applications' configuration is written as
+    /// `app.<time>.config`, the VM's arguments are handed back. What it prints (which environment
+    /// variables override what) goes to standard output.
+    ///
+    /// # Errors
+    /// What hocon says against the configuration; a file that cannot be written.
+    pub fn generate(&mut self, env: &Environment, files: &Generated) -> Result<String, Error> {
+        let sources = self.sources(&files.dir);
+        let schema = self.release.schema_mod.clone();
+        let args = with_schema(&schema, &sources);
+        if let Some(contents) = self.ask(env, "generate", "generate", &args)?
+            && let [app_config, vm_args] = contents.as_slice()
+        {
+            files.write_app_config(app_config)?;
+            return Ok(String::from_utf8_lossy(vm_args).into_owned());
+        }
+        nodetool::generate(&self.release, env, &sources, &files.dir, &files.time)?;
+        Ok(fs_err::read_to_string(files.vm_args())?)
+    }
+
+    /// Checks the whole configuration without writing anything.
+    ///
+    /// # Errors
+    /// What hocon says against it.
+    pub fn check_schema(&mut self, env: &Environment, configs_dir: &Path) -> Result<(), Error> {
+        let sources = self.sources(configs_dir);
+        let schema = self.release.schema_mod.clone();
+        let args = with_schema(&schema, &sources);
+        match self.ask(env, "check_schema", "check", &args)? {
+            Some(_) => Ok(()),
+            None => nodetool::check_schema(&self.release, env, &sources),
+        }
+    }
+
+    /// Checks the licence's key through the release's own code, where it asks for one.
+    ///
+    /// # Errors
+    /// No key, or one that the release refuses.
+    pub fn check_license(&mut self, env: &Environment, configs: &BootConfigs) -> Result<(), Error> {
+        if !self.release.needs_license() {
+            return Ok(());
+        }
+        let key = env.get("EMQX_LICENSE__KEY");
+        let key = key.or_else(|| configs.get(LICENSE_KEY));
+        let key = key.ok_or(Error::NoLicense)?;
+        match self.ask(env, "check_license_key", "license", &[key.as_bytes()]) {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => nodetool::check_license(&self.release, env, key),
+            Err(Error::Hocon(refusal)) => Err(Error::License {
+                reason: refusal.lines.join(" "),
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks the helper VM. `None` when it cannot tell: then `nodetool` has to.
+    fn ask(
+        &mut self,
+        env: &Environment,
+        command: &'static str,
+        verb: &str,
+        args: &[&[u8]],
+    ) -> Result<Option<Vec<Vec<u8>>>, Error> {
+        let Some(vm) = &mut self.vm else {
+            return Ok(None);
+        };
+        let answer = vm
+            .update_environment(env)
+            .and_then(|()| vm.ask(verb, args))
+            .unwrap_or_else(|ended| Answer::Failed(ended.0));
+        match answer {
+            Answer::Done(words) => Ok(Some(words)),
+            Answer::Refused(lines) => Err(Error::Hocon(Refusal { command, lines })),
+            Answer::Failed(reason) => {
+                tracing::debug!(command, reason, "the helper VM cannot tell");
+                self.vm = None;
+                Ok(None)
+            }
+        }
+    }
+
+    /// The files, in the order in which later ones override earlier ones.
+    fn sources(&self, configs_dir: &Path) -> [PathBuf; 3] {
+        [
+            self.release.etc_dir.join("base.hocon"),
+            configs_dir.join("cluster.hocon"),
+            self.release.etc_dir.join("emqx.conf"),
+        ]
     }
 }
 
-/// Checks the licence's key through the release's own code.
-///
-/// # Errors
-/// No key, or one that the release refuses.
-pub fn check_license(
-    release: &Release,
-    env: &Environment,
-    configs: &BootConfigs,
-) -> Result<(), Error> {
-    if !release.needs_license() {
-        return Ok(());
-    }
-    let key = env
-        .get("EMQX_LICENSE__KEY")
-        .or_else(|| configs.get(LICENSE_KEY));
-    let key = key.ok_or(Error::NoLicense)?;
-    match helper::pass_through(&helper::nodetool(release, env, ["check_license_key", key]))? {
-        0 => Ok(()),
-        code => Err(Error::License { code }),
-    }
-}
-
-/// The schema and the files, in the order in which later ones override earlier ones.
-fn sources(release: &Release, configs_dir: &Path) -> Vec<OsString> {
-    let mut args = words(&["-s", &release.schema_mod]);
-    let files = [
-        release.etc_dir.join("base.hocon"),
-        configs_dir.join("cluster.hocon"),
-        release.etc_dir.join("emqx.conf"),
-    ];
-    for file in files {
-        args.extend(["-c".into(), file.into()]);
-    }
+fn with_schema<'a>(schema: &'a str, files: &'a [PathBuf]) -> Vec<&'a [u8]> {
+    let mut args = vec![schema.as_bytes()];
+    args.extend(files.iter().map(|file| file.as_os_str().as_bytes()));
     args
-}
-
-fn refused(command: &str, code: u8, output: &str) -> Error {
-    for line in output.lines().filter(|line| !line.trim().is_empty()) {
-        message::error(line);
-    }
-    Error::Hocon {
-        command: command.to_owned(),
-        code,
-    }
-}
-
-fn words(words: &[&str]) -> Vec<OsString> {
-    words.iter().map(OsString::from).collect()
 }

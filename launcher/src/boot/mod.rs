@@ -1,13 +1,15 @@
-//! From a command to everything that a VM needs: refusals first, then the checks and look-ups of
-//! the release's own tools, then the generated files. The result is one value.
+//! From a command to everything that a VM needs: refusals first, then what the release's own code
+//! is asked in one helper VM, then the generated files. The result is one value.
 
 pub mod config;
 pub mod console_log;
 pub mod cookie;
 pub mod daemon;
+pub mod generated;
 pub mod helper;
 pub mod hocon;
 pub mod log_env;
+pub mod nodetool;
 pub mod refusal;
 pub mod runtime_check;
 pub mod vm;
@@ -21,6 +23,8 @@ use shims::node_name::NodeName;
 
 use crate::boot::config::BootConfigs;
 use crate::boot::cookie::resolve_cookie;
+use crate::boot::generated::Generated;
+use crate::boot::hocon::Hocon;
 use crate::boot::log_env::Logging;
 use crate::boot::refusal::{check_profile, refuse_second, warn};
 use crate::boot::vm::VmFacts;
@@ -28,7 +32,7 @@ use crate::command::Command;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::exec::ExecSpec;
-use crate::host::{Host, local_time_stamp};
+use crate::host::Host;
 use crate::message;
 use crate::pipe;
 use crate::release::Release;
@@ -38,8 +42,8 @@ use crate::target::epmd_args;
 /// Tells the console process that a `start` has prepared the boot: the time of the generated files.
 pub const PREPARED: &str = "_EMQX_BOOT_PREPARED";
 
-/// A boot that only needs its VM.
-#[derive(Debug, Clone)]
+/// A boot that is possible.
+#[derive(Debug)]
 pub struct Boot {
     /// The environment of every child, resolved settings included.
     pub env: Environment,
@@ -55,6 +59,9 @@ pub struct Boot {
     pub proto_dist: String,
     /// How nodes find each other, with the TLS options where TLS is used.
     pub epmd_args: Vec<String>,
+    /// The release's hocon; `None` where the process that started this one has asked it already,
+    /// and after the last question.
+    hocon: Option<Hocon>,
 }
 
 impl Boot {
@@ -75,19 +82,15 @@ impl Boot {
             });
         }
         let mut mnesia_hook = None;
+        let mut hocon = None;
         if env.get(PREPARED).is_none() {
-            let runtime = runtime_check::check(release, &mut env)?;
+            let runtime = runtime_check::start(release, &mut env)?;
             mnesia_hook = Some(runtime.mnesia_hook);
-            if runtime.needs_dynlibs {
-                message::warning(&format!(
-                    "using libraries of {}, the system lacks them",
-                    release.tree().dynlibs().display()
-                ));
-            }
+            hocon = Some(Hocon::open(release, runtime.vm));
         }
-        let configs = match env.get("EMQX_BOOT_CONFIGS") {
-            Some(preset) => BootConfigs::parse(preset),
-            None => hocon::look_up(release, &env)?,
+        let configs = match (env.get("EMQX_BOOT_CONFIGS"), &mut hocon) {
+            (None, Some(hocon)) => hocon.look_up(&env)?,
+            (preset, _) => BootConfigs::parse(preset.unwrap_or_default()),
         };
         if mnesia_hook == Some(false) && configs.get("node.db_backend") == Some("rlog") {
             message::warning(
@@ -118,17 +121,13 @@ impl Boot {
             data_dir,
             proto_dist,
             epmd_args,
+            hocon,
         })
     }
 
     /// `<data>/configs`.
     pub fn configs_dir(&self) -> PathBuf {
         self.data_dir.join("configs")
-    }
-
-    /// The VM arguments that were generated at `time`.
-    pub fn vm_args_file(&self, time: &str) -> PathBuf {
-        self.configs_dir().join(format!("vm.{time}.args"))
     }
 
     /// The pipes of the daemon's console.
@@ -139,23 +138,20 @@ impl Boot {
         }
     }
 
-    /// Writes the generated files and checks the licence. Gives the time that names the files.
+    /// Checks the licence and writes the generated files. Nothing is written where the release
+    /// refuses either.
     ///
     /// # Errors
     /// What hocon or the licence check says, or a file that cannot be written.
-    pub fn generate(&self, release: &Release) -> Result<String, Error> {
-        let configs_dir = self.configs_dir();
-        fs_err::create_dir_all(&configs_dir)?;
-        let temp =
-            tempfile::NamedTempFile::new_in(&configs_dir).map_err(|source| Error::NotWritable {
-                dir: configs_dir.clone(),
-                reason: source.kind().to_string(),
-            })?;
+    pub fn generate(&mut self, release: &Release) -> Result<Generated, Error> {
+        let Some(mut hocon) = self.hocon.take() else {
+            return Err(Error::ConfigValue { key: PREPARED });
+        };
+        let files = Generated::now(self.configs_dir())?;
         remove_siz_files(&release.log_dir);
-        let time = local_time_stamp();
-        hocon::generate(release, &self.env, &configs_dir, &time)?;
+        hocon.check_license(&self.env, &self.configs)?;
+        let generated = hocon.generate(&self.env, &files)?;
         let installed = fs_err::read_to_string(release.etc_dir.join("vm.args"))?;
-        let target = self.vm_args_file(&time);
         let name = self.name.to_string();
         let own = vm_args::Own {
             consolidated: &release.rel_dir().join("consolidated"),
@@ -168,22 +164,30 @@ impl Boot {
             cookie: &self.cookie,
             mnesia_dir: &self.data_dir.join("mnesia").join(&name),
         };
-        let merged = vm_args::merge(&installed, &fs_err::read_to_string(&target)?, &own);
-        fs_err::write(temp.path(), merged)?;
-        fs_err::set_permissions(temp.path(), fs_err::metadata(&target)?.permissions())?;
-        temp.persist(&target).map_err(|error| error.error)?;
-        hocon::check_license(release, &self.env, &self.configs)?;
-        Ok(time)
+        files.write_vm_args(vm_args::merge(&installed, &generated, &own).as_bytes())?;
+        Ok(files)
     }
 
-    /// The command that becomes the VM, with the files that were generated at `time`.
+    /// Checks the whole configuration; writes nothing.
+    ///
+    /// # Errors
+    /// What hocon says against it.
+    pub fn check_config(&mut self) -> Result<(), Error> {
+        let configs_dir = self.configs_dir();
+        match &mut self.hocon {
+            Some(hocon) => hocon.check_schema(&self.env, &configs_dir),
+            None => Err(Error::ConfigValue { key: PREPARED }),
+        }
+    }
+
+    /// The command that becomes the VM, with the generated files.
     pub fn plan_vm(
         &self,
         release: &Release,
         command: Command,
         iex: Option<PathBuf>,
         words: &[OsString],
-        time: &str,
+        files: &Generated,
     ) -> ExecSpec {
         let mut env = self.env.clone();
         // What one process of this launcher tells the next is not for the node: a restart by heart
@@ -202,8 +206,8 @@ impl Boot {
                 .to_owned(),
             debug_init: env.get("DEBUG") == Some("2"),
             env,
-            config: self.configs_dir().join(format!("app.{time}.config")),
-            args_file: self.vm_args_file(time),
+            config: files.app_config(),
+            args_file: files.vm_args(),
             epmd_args: self.epmd_args.clone(),
             proto_dist: self.proto_dist.clone(),
             data_dir: &self.data_dir,
@@ -231,8 +235,8 @@ pub fn plan_foreground(
     if let Some(features) = boot.env.get("EMQX_FEATURES") {
         message::answer(&format!("EMQX_FEATURES={features}"));
     }
-    let time = match boot.env.get(PREPARED).map(str::to_owned) {
-        Some(time) => time,
+    let files = match boot.env.get(PREPARED) {
+        Some(time) => Generated::at(boot.configs_dir(), time),
         None => {
             if let Some(warning) = log_env::translate(&mut boot.env, Logging::Console) {
                 message::warning(&warning);
@@ -243,7 +247,7 @@ pub fn plan_foreground(
     };
     // The VM shows in the process list what it was called with.
     let shown = host.args.get(1..).unwrap_or_default();
-    Ok(boot.plan_vm(release, command, iex, shown, &time))
+    Ok(boot.plan_vm(release, command, iex, shown, &files))
 }
 
 fn node_name(env: &Environment, configs: &BootConfigs) -> Result<NodeName, Error> {

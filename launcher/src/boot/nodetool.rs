@@ -1,0 +1,139 @@
+//! The release's own `bin/nodetool`, for releases whose hocon lacks a function that the helper VM
+//! needs: one short-lived VM for each question, as the shell script did it.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+
+use crate::boot::hocon::Refusal;
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::exec::ExecSpec;
+use crate::message;
+use crate::release::Release;
+
+/// Limits that keep a helper VM small.
+const SMALL_VM: &str = "+P 65536 +Q 65536 +S 2";
+
+/// The values of some keys, as lines `key=<term>`.
+///
+/// # Errors
+/// What hocon says against the configuration.
+pub fn multi_get(
+    release: &Release,
+    env: &Environment,
+    file: &Path,
+    keys: &[&str],
+) -> Result<String, Error> {
+    let mut args = words(&["hocon", "-s", &release.schema_mod, "-c"]);
+    args.push(file.into());
+    args.push("multi_get".into());
+    args.extend(keys.iter().map(OsString::from));
+    let output = run(release, env, args)?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() {
+        return Ok(text(&output.stdout));
+    }
+    let said = text(&output.stdout) + &text(&output.stderr);
+    Err(Error::Hocon(Refusal {
+        command: "multi_get",
+        lines: said.lines().map(str::to_owned).collect(),
+    }))
+}
+
+/// Writes `app.<time>.config` and `vm.<time>.args` into a directory.
+///
+/// # Errors
+/// What hocon says against the configuration; it has been printed.
+pub fn generate(
+    release: &Release,
+    env: &Environment,
+    files: &[PathBuf],
+    into: &Path,
+    time: &str,
+) -> Result<(), Error> {
+    let mut args = words(&["hocon", "-v", "-t", time]);
+    args.extend(sources(release, files));
+    args.extend(["-d".into(), into.into(), "generate".into()]);
+    told(&run(release, env, args)?, "generate")
+}
+
+/// Checks the configuration without writing anything.
+///
+/// # Errors
+/// What hocon says against it; it has been printed.
+pub fn check_schema(release: &Release, env: &Environment, files: &[PathBuf]) -> Result<(), Error> {
+    let mut args = words(&["hocon"]);
+    args.extend(sources(release, files));
+    args.push("check_schema".into());
+    told(&run(release, env, args)?, "check_schema")
+}
+
+/// Checks the licence's key.
+///
+/// # Errors
+/// It is refused; why has been printed.
+pub fn check_license(release: &Release, env: &Environment, key: &str) -> Result<(), Error> {
+    let output = run(release, env, words(&["check_license_key", key]))?;
+    relay(&output);
+    if output.status.success() {
+        Ok(())
+    } else {
+        let reason = "nodetool check_license_key refused the key".to_owned();
+        Err(Error::License { reason })
+    }
+}
+
+/// Hocon's commands say what is wrong on either stream, with time and level in front.
+fn told(output: &Output, command: &'static str) -> Result<(), Error> {
+    relay(output);
+    if output.status.success() {
+        return Ok(());
+    }
+    let lines = Vec::new();
+    Err(Error::Hocon(Refusal { command, lines }))
+}
+
+fn relay(output: &Output) {
+    message::relay(
+        &String::from_utf8_lossy(&output.stdout),
+        &String::from_utf8_lossy(&output.stderr),
+    );
+}
+
+/// The schema and the files, in the order in which later ones override earlier ones.
+fn sources(release: &Release, files: &[PathBuf]) -> Vec<OsString> {
+    let mut args = words(&["-s", &release.schema_mod]);
+    for file in files {
+        args.extend(["-c".into(), file.into()]);
+    }
+    args
+}
+
+/// `escript bin/nodetool ARGS`, in the environment that the release's scripts expect.
+fn run(release: &Release, env: &Environment, args: Vec<OsString>) -> Result<Output, Error> {
+    let mut env = env.clone();
+    let flags = env.get("ERL_FLAGS").unwrap_or_default();
+    env.set("ERL_FLAGS", format!("{flags} {SMALL_VM}").trim_start());
+    env.set("ERL_CRASH_DUMP_BYTES", "0");
+    let mut words = vec![OsString::from(release.tree().nodetool())];
+    words.extend(args);
+    let spec = ExecSpec {
+        program: release.bindir().join("escript"),
+        args: words,
+        env,
+        cwd: release.install.base.path().to_path_buf(),
+    };
+    let mut command = spec.command();
+    command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|source| Error::Exec {
+            program: spec.program.clone(),
+            source,
+        })
+}
+
+fn words(words: &[&str]) -> Vec<OsString> {
+    words.iter().map(OsString::from).collect()
+}
