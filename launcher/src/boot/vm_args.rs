@@ -23,7 +23,7 @@ pub struct Own<'a> {
 /// protocols, the node's name and mnesia's directory.
 pub fn merge(installed: &str, generated: &str, own: &Own<'_>) -> String {
     let mut lines: Vec<String> = installed.lines().map(str::to_owned).collect();
-    lines.push(format!("-pa \"{}\"", own.consolidated.display()));
+    lines.push(format!("-pa {}", erlang_string(own.consolidated)));
     for line in generated
         .lines()
         .map(str::trim)
@@ -39,8 +39,15 @@ pub fn merge(installed: &str, generated: &str, own: &Own<'_>) -> String {
         lines.push(format!("-setcookie '{}'", own.cookie));
     }
     lines.push(format!("{} {}", own.name_flag, own.name));
-    lines.push(format!("-mnesia dir '\"{}\"'", own.mnesia_dir.display()));
+    let mnesia_dir = erlang_string(own.mnesia_dir).replace('\'', "'\\''");
+    lines.push(format!("-mnesia dir '{mnesia_dir}'"));
     lines.join("\n") + "\n"
+}
+
+/// A path as an Erlang string. In double quotes `erlexec` reads an argument file the same way.
+fn erlang_string(path: &Path) -> String {
+    let text = path.display().to_string();
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 fn has_key(line: &str, key: &[&str]) -> bool {
@@ -145,5 +152,20 @@ mod tests {
         );
         check("+zdbbl 1", "# comment\n\n+zdbbl 8192", &["+zdbbl 8192", pa]);
         check("+A 4", "+e 256000", &["+A 4", pa, "+e 256000"]);
+    }
+
+    #[test]
+    fn paths_with_quotes_stay_one_argument() {
+        let own = Own {
+            consolidated: Path::new("/it's \"here\"/consolidated"),
+            name_flag: "-name",
+            name: "emqx@h",
+            cookie: "secret",
+            mnesia_dir: Path::new("/it's \"here\"/mnesia"),
+        };
+        let merged = merge("", "-setcookie x", &own);
+        let lines: Vec<&str> = merged.lines().collect();
+        assert_eq!(lines[0], r#"-pa "/it's \"here\"/consolidated""#);
+        assert_eq!(lines[3], r#"-mnesia dir '"/it'\''s \"here\"/mnesia"'"#);
     }
 }
