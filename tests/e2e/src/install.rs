@@ -67,6 +67,7 @@ pub struct Install {
     root: PathBuf,
     slot: Slot,
     env: BTreeMap<OsString, OsString>,
+    borrowed: bool,
     // Last, so that the directory goes after everything that lives in it.
     scratch: TempDir,
 }
@@ -83,25 +84,48 @@ impl Install {
         // The directory stays private unless a test lets other users in.
         let root = fs_err::canonicalize(scratch.path())?.join("emqx");
         extract(&recipe.tarball, &root)?;
-        let launcher = root.join("bin/emqx");
-        if launcher.exists() {
-            fs_err::remove_file(&launcher)?;
-        }
-        fs_err::create_dir_all(root.join("bin"))?;
-        fs_err::copy(&recipe.launcher, &launcher)?;
-        fs_err::set_permissions(&launcher, PermissionsExt::from_mode(0o755))?;
-        let second_name = root.join("bin/emqx_ctl");
-        if second_name.symlink_metadata().is_ok() {
-            fs_err::remove_file(&second_name)?;
-        }
-        symlink("emqx", second_name)?;
+        put_launcher(&recipe.launcher, &root)?;
         if let Some(catalog) = recipe.catalog.as_ref().filter(|catalog| catalog.is_dir()) {
             copy_tree(catalog, &root.join("relup/catalog"))?;
         }
+        Ok(Self::at(root, slot, scratch))
+    }
+
+    /// A copy of an unpacked release without what its nodes have written, with its own program or
+    /// with a launcher put in.
+    pub fn copy(tree: &Path, launcher: Option<&Path>, prefix: &str, slot: Slot) -> Result<Self> {
+        let scratch = tempfile::Builder::new().prefix(prefix).tempdir()?;
+        let root = fs_err::canonicalize(scratch.path())?.join("emqx");
+        fs_err::create_dir_all(&root)?;
+        for entry in fs_err::read_dir(tree)? {
+            let entry = entry?;
+            let to = root.join(entry.file_name());
+            match entry.file_name().to_str() {
+                Some("data" | "log" | "relup") => fs_err::create_dir(to)?,
+                _ if entry.file_type()?.is_dir() => copy_tree(&entry.path(), &to)?,
+                _ => drop(fs_err::copy(entry.path(), to)?),
+            }
+        }
+        if let Some(launcher) = launcher {
+            put_launcher(launcher, &root)?;
+        }
+        Ok(Self::at(root, slot, scratch))
+    }
+
+    /// An installation that somebody else made and will end: its processes are left alone.
+    pub fn borrow(root: &Path, slot: Slot) -> Result<Self> {
+        let scratch = tempfile::Builder::new().prefix("emqx-borrow-").tempdir()?;
+        let mut install = Self::at(root.to_path_buf(), slot, scratch);
+        install.borrowed = true;
+        Ok(install)
+    }
+
+    fn at(root: PathBuf, slot: Slot, scratch: TempDir) -> Self {
         let mut install = Self {
             root,
             slot,
             env: BTreeMap::new(),
+            borrowed: false,
             scratch,
         };
         if !install.slot.is_default() {
@@ -109,7 +133,7 @@ impl Install {
             let bind = format!("127.0.0.1:{}", install.mqtt_port());
             install.set_env("EMQX_LISTENERS__TCP__DEFAULT__BIND", bind);
         }
-        Ok(install)
+        install
     }
 
     /// The directory of the release, the launcher's `Root`.
@@ -270,8 +294,10 @@ impl Install {
 
 impl Drop for Install {
     fn drop(&mut self) {
-        // Nothing better can be done here with a process that survives SIGKILL.
-        let _ = self.kill_all();
+        if !self.borrowed {
+            // Nothing better can be done here with a process that survives SIGKILL.
+            let _ = self.kill_all();
+        }
     }
 }
 
@@ -311,6 +337,22 @@ fn extract(tarball: &Path, into: &Path) -> Result<()> {
         fs_err::remove_dir(nested)?;
     }
     Ok(())
+}
+
+/// Makes a launcher the program of a release, under both its names.
+fn put_launcher(launcher: &Path, root: &Path) -> Result<()> {
+    let program = root.join("bin/emqx");
+    if program.exists() {
+        fs_err::remove_file(&program)?;
+    }
+    fs_err::create_dir_all(root.join("bin"))?;
+    fs_err::copy(launcher, &program)?;
+    fs_err::set_permissions(&program, PermissionsExt::from_mode(0o755))?;
+    let second_name = root.join("bin/emqx_ctl");
+    if second_name.symlink_metadata().is_ok() {
+        fs_err::remove_file(&second_name)?;
+    }
+    Ok(symlink("emqx", second_name)?)
 }
 
 /// Copies files and directories, as `cp -R` does.

@@ -70,6 +70,21 @@ impl Slot {
         (is_free(slot.dist_port(0)) && is_free(slot.port(0))).then_some(slot)
     }
 
+    /// A slot that another process has claimed and lends out.
+    #[must_use]
+    pub fn of_index(index: u16) -> Self {
+        Self {
+            index,
+            _claim: None,
+        }
+    }
+
+    /// What another process needs to use this slot as well.
+    #[must_use]
+    pub fn index(&self) -> u16 {
+        self.index
+    }
+
     /// Whether this is the slot of the default names and ports.
     #[must_use]
     pub fn is_default(&self) -> bool {
