@@ -73,7 +73,11 @@ impl Install {
         let mut named: Option<HotTree> = None;
         for _ in 0..MAX_NESTING {
             let marker = tree.nested_marker();
-            match Marker::parse(read_optional(&marker)?.as_deref()) {
+            let content = read_optional(&marker).map_err(|error| Error::Marker {
+                marker: marker.clone(),
+                reason: format!("it cannot be read: {}", error.kind()),
+            })?;
+            match Marker::parse(content.as_deref()) {
                 Marker::Absent => {
                     return Ok(Install {
                         base,
