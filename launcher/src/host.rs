@@ -129,6 +129,38 @@ pub fn is_alive(pid: i32) -> bool {
     !matches!(stat.get(after), None | Some(b'Z' | b'X'))
 }
 
+/// Whether a path leads a process to the same file as this one: a container has its own files under
+/// the same names. `None` where the system does not tell.
+pub fn sees_as_we_do(pid: i32, path: &Path) -> Option<bool> {
+    let here = fs_err::metadata(path).ok()?;
+    let below_root = path.strip_prefix("/").unwrap_or(path);
+    let theirs = Path::new(&format!("/proc/{pid}/root")).join(below_root);
+    match fs_err::metadata(theirs) {
+        Ok(there) => Some((here.dev(), here.ino()) == (there.dev(), there.ino())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(false),
+        // Another user's process: all that everybody may see is in how many process tables it is.
+        Err(_) => is_in_a_container(pid).then_some(false),
+    }
+}
+
+/// Whether a process has a number of its own in a process table below this one.
+fn is_in_a_container(pid: i32) -> bool {
+    let status = fs_err::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mut lines = status.lines();
+    let numbers = lines.find_map(|line| line.strip_prefix("NSpid:"));
+    numbers.is_some_and(|numbers| numbers.split_whitespace().count() > 1)
+}
+
+/// The program that a process runs; `None` where the system does not tell.
+pub fn exe_of(pid: i32) -> Option<PathBuf> {
+    fs_err::read_link(format!("/proc/{pid}/exe")).ok()
+}
+
+/// The directory that a process works in; `None` where the system does not tell.
+pub fn cwd_of(pid: i32) -> Option<PathBuf> {
+    fs_err::read_link(format!("/proc/{pid}/cwd")).ok()
+}
+
 /// The user that a process runs as; `None` where it cannot be seen.
 pub fn user_of(pid: i32) -> Option<u32> {
     fs_err::metadata(format!("/proc/{pid}"))

@@ -49,10 +49,12 @@ impl Release {
     /// A missing file, a line outside the grammar, a variable that is not there.
     pub fn observe(host: &Host, install: Install) -> Result<Release, Error> {
         let of_tree = Vars::observe(host, &install.tree, install.base.path())?;
-        let of_base = if install.tree.path() == install.base.path() {
+        let base_tree = install.base.tree();
+        // A base that `BASE_RUNNER_ROOT_DIR` names need not hold a release of its own.
+        let of_base = if install.tree == base_tree || !base_tree.emqx_vars().exists() {
             of_tree.clone()
         } else {
-            Vars::observe(host, &install.base.tree(), install.base.path())?
+            Vars::observe(host, &base_tree, install.base.path())?
         };
         let vsn = of_tree.get("REL_VSN")?;
         Ok(Release {

@@ -1,11 +1,16 @@
 //! Which nodes of this installation are running, read from the process table: the arguments of a
 //! running VM are the truth about its name, cookie, transport and data directory.
+//!
+//! A path in an argument means what it means to that process: a container's VM has a `/opt/emqx` of
+//! its own, and whoever traces a VM has its arguments as well. Both are told apart where the system
+//! lets this process look; where it does not, the arguments stand.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::host::Process;
+use crate::host::{self, Process, process_table};
+use crate::release::Release;
 
 /// A VM that runs a release below the base.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,21 +37,67 @@ pub struct RunningNode {
     pub data_dir: Option<PathBuf>,
 }
 
-/// The nodes among the processes whose `-root` is the base or below it.
-pub fn running_nodes(processes: &[Process], base: &Path) -> Vec<RunningNode> {
+/// The running nodes of the installation that a release belongs to, by name.
+pub fn nodes_of(release: &Release) -> Vec<RunningNode> {
+    let base = release.install.base.path();
+    // The directory of the program, which `BASE_RUNNER_ROOT_DIR` may set apart from the base.
+    let own = release.launcher.ancestors().nth(2).unwrap_or(base);
+    let mut nodes = running_nodes(&process_table(), &[base, own]);
+    nodes.retain(|node| host::sees_as_we_do(node.pid, &node.root) != Some(false));
+    // One program may serve several bases; a node works in its own.
+    nodes.retain(|node| {
+        node.root.starts_with(base) || host::cwd_of(node.pid).is_none_or(|cwd| cwd == base)
+    });
+    without_onlookers(nodes, |node| {
+        host::exe_of(node.pid).is_some_and(|exe| is_vm(&exe))
+    })
+}
+
+/// The nodes among the processes whose `-root` is one of the places or below it.
+fn running_nodes(processes: &[Process], places: &[&Path]) -> Vec<RunningNode> {
     let mut nodes: Vec<RunningNode> = processes
         .iter()
-        .filter_map(|process| node_of(process, base))
+        .filter_map(|process| node_of(process, places))
         .collect();
     nodes.sort_by(|a, b| a.name.cmp(&b.name).then(a.pid.cmp(&b.pid)));
     nodes
 }
 
-fn node_of(process: &Process, base: &Path) -> Option<RunningNode> {
+/// Leaves out processes that only carry a VM's arguments (`strace`, `gdb --args`) while the VM runs.
+/// An emulated machine shows its emulator as every program: then nothing is left out.
+fn without_onlookers(
+    nodes: Vec<RunningNode>,
+    is_vm: impl Fn(&RunningNode) -> bool,
+) -> Vec<RunningNode> {
+    if nodes.len() < 2 {
+        return nodes;
+    }
+    let vms: Vec<(String, bool)> = nodes
+        .iter()
+        .map(|node| (node.name.clone(), is_vm(node)))
+        .collect();
+    let has_vm = |name: &str| vms.iter().any(|(vm, is_vm)| *is_vm && vm == name);
+    let keep = |(node, (_, is_vm)): &(RunningNode, &(String, bool))| *is_vm || !has_vm(&node.name);
+    nodes
+        .into_iter()
+        .zip(&vms)
+        .filter(keep)
+        .map(|(node, _)| node)
+        .collect()
+}
+
+/// Whether a program is the VM. The name of a file that an upgrade has removed ends in ` (deleted)`.
+fn is_vm(exe: &Path) -> bool {
+    exe.file_name()
+        .is_some_and(|name| name.as_bytes().starts_with(b"beam"))
+}
+
+fn node_of(process: &Process, places: &[&Path]) -> Option<RunningNode> {
     let args = Args(&process.args);
     let root = PathBuf::from(args.value("-root")?);
     // Whole components are compared: /opt/emqx2 is not below /opt/emqx.
-    if !root.starts_with(base) || args.has("-remsh") || args.has("-escript") {
+    let is_below = places.iter().any(|place| root.starts_with(place));
+    if !is_below || args.has("-remsh") || args.has("-escript") {
         return None;
     }
     let name = args.text("-name").or_else(|| args.text("-sname"))?;
@@ -160,7 +211,7 @@ mod tests {
     #[test]
     fn only_nodes_at_or_below_the_base_count() {
         let check = |process: Process, base: &str, expected: Option<&str>| {
-            let nodes = running_nodes(&[process], Path::new(base));
+            let nodes = running_nodes(&[process], &[Path::new(base)]);
             assert_eq!(nodes.first().map(|node| node.name.as_str()), expected);
         };
         check(vm(1, "/opt/emqx", "emqx@h"), "/opt/emqx", Some("emqx@h"));
@@ -182,7 +233,8 @@ mod tests {
 
     #[test]
     fn the_arguments_tell_all_that_a_connection_needs() {
-        let nodes = running_nodes(&[vm(7, "/opt/emqx", "emqx@h")], Path::new("/opt/emqx"));
+        let table = [vm(7, "/opt/emqx", "emqx@h")];
+        let nodes = running_nodes(&table, &[Path::new("/opt/emqx")]);
         assert_eq!(
             nodes,
             [RunningNode {
@@ -198,5 +250,35 @@ mod tests {
                 data_dir: Some("/var/lib/e mqx".into()),
             }]
         );
+    }
+
+    #[test]
+    fn whoever_carries_the_arguments_of_a_running_vm_is_no_node() {
+        let table = [
+            vm(1, "/opt/emqx", "a@h"),
+            vm(2, "/opt/emqx", "a@h"),
+            vm(3, "/opt/emqx", "b@h"),
+        ];
+        let check = |vms: &[i32], expected: &[i32]| {
+            let nodes = running_nodes(&table, &[Path::new("/opt/emqx")]);
+            let left = without_onlookers(nodes, |node| vms.contains(&node.pid));
+            let pids: Vec<i32> = left.iter().map(|node| node.pid).collect();
+            assert_eq!(pids, expected, "{vms:?}");
+        };
+        check(&[1, 3], &[1, 3]);
+        check(&[1], &[1, 3]);
+        // Nothing is known: all of them may be VMs.
+        check(&[], &[1, 2, 3]);
+    }
+
+    #[test]
+    fn a_removed_vm_is_still_one() {
+        for (exe, expected) in [
+            ("/opt/emqx/erts-13.1.5/bin/beam.smp", true),
+            ("/opt/emqx/erts-13.1.5/bin/beam.smp (deleted)", true),
+            ("/usr/bin/strace", false),
+        ] {
+            assert_eq!(is_vm(Path::new(exe)), expected, "{exe}");
+        }
     }
 }

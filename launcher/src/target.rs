@@ -10,9 +10,9 @@ use shims::node_name::NodeName;
 use crate::boot::config::absolute_dir;
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::host::{process_table, read_optional};
+use crate::host::read_optional;
 use crate::release::Release;
-use crate::running::{RunningNode, running_nodes};
+use crate::running::{RunningNode, nodes_of};
 use crate::stopped::{hint_of_vm_args, newest_vm_args, plain_values};
 
 /// The port from which EMQX counts up where there is no epmd.
@@ -41,7 +41,7 @@ impl Contact {
     /// Several nodes and no name; a name that does not run; a cookie that is not the node's.
     pub fn find(release: &Release, env: &Environment) -> Result<Contact, Error> {
         let wanted = env.get("EMQX_NODE__NAME");
-        let mut nodes = running_nodes(&process_table(), release.install.base.path());
+        let mut nodes = nodes_of(release);
         if let Some(name) = wanted {
             nodes.retain(|node| node.name == name);
         }

@@ -8,10 +8,10 @@ use crate::boot::cookie::check_default_cookie;
 use crate::command::Command;
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::host::{open_files_limit, process_table};
+use crate::host::open_files_limit;
 use crate::message;
 use crate::release::Release;
-use crate::running::running_nodes;
+use crate::running::nodes_of;
 
 /// Warns about what a broker will suffer from later: few open files, a well-known cookie.
 ///
@@ -63,7 +63,7 @@ pub fn refuse_second(
     if command == Command::CheckConfig {
         return Ok(());
     }
-    let nodes = running_nodes(&process_table(), release.install.base.path());
+    let nodes = nodes_of(release);
     let same = nodes.into_iter().find(|node| {
         name.is_some_and(|name| node.name == name)
             || data_dir.is_some_and(|dir| node.data_dir.as_deref() == Some(dir))

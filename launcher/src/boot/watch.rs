@@ -12,11 +12,11 @@ use shims::term::{self, Term};
 use crate::boot::Boot;
 use crate::boot::console_log::died;
 use crate::error::Error;
-use crate::host::{is_alive, process_table};
+use crate::host::is_alive;
 use crate::message;
 use crate::pipe::{self, run_erls};
 use crate::release::Release;
-use crate::running::running_nodes;
+use crate::running::nodes_of;
 
 /// How often the node is looked at: well below what a person notices, and cheap.
 const POLL: Duration = Duration::from_millis(20);
@@ -90,7 +90,7 @@ impl Watch<'_> {
             pids
         };
         if pipe::shut_down(self.pipe_dir).is_err() {
-            let nodes = running_nodes(&process_table(), self.release.install.base.path());
+            let nodes = nodes_of(self.release);
             let vms = nodes
                 .iter()
                 .filter(|node| node.name == name)
