@@ -8,7 +8,14 @@ use e2e::sample::workspace;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const CRATES: [&str; 5] = ["launcher", "relup-cmd", "relup", "shims", "tests/e2e"];
+const CRATES: [&str; 6] = [
+    "launcher",
+    "relup-cmd",
+    "relup",
+    "shims",
+    "tests/compliance",
+    "tests/e2e",
+];
 const MAX_LINES: usize = 400;
 
 fn files(below: &str, extension: &str) -> Vec<PathBuf> {
@@ -104,6 +111,7 @@ fn crates_depend_only_along_the_allowed_edges() {
     let forbidden = [
         ("relup-cmd", &["shims", "launcher"][..]),
         ("shims", &["relup-cmd", "launcher"][..]),
+        ("tests/compliance", &["shims", "relup-cmd", "launcher"][..]),
         ("tests/e2e", &["shims", "relup-cmd", "launcher"][..]),
     ];
     for (member, edges) in forbidden {
