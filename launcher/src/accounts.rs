@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 const PASSWD: &str = "/etc/passwd";
 const GROUP: &str = "/etc/group";
+const SWITCH: &str = "/etc/nsswitch.conf";
 
 /// A user of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,29 +25,38 @@ pub struct Account {
 }
 
 impl Account {
-    /// The user of that name, or whose number it is.
-    pub fn find(name_or_uid: &str) -> Option<Account> {
-        let local = fs_err::read_to_string(PASSWD).unwrap_or_default();
-        let account = |text: &str| text.lines().filter_map(parse).find(|a| a.is(name_or_uid));
-        account(&local).or_else(|| account(&run("getent", &["passwd", name_or_uid])?))
+    /// The user of that name; where nobody is called so, a number stands for itself.
+    pub fn by_name(name: &str) -> Option<Account> {
+        let is_named = |account: &Account| account.name == name;
+        local(is_named)
+            .or_else(|| parse(run("getent", &["passwd", name])?.lines().next()?))
+            .filter(|account| is_named(account) || account.uid.to_string() == name)
     }
 
-    /// All groups of the user, the primary one first.
+    /// The user of that number.
+    pub fn by_uid(uid: u32) -> Option<Account> {
+        let is_it = |account: &Account| account.uid == uid;
+        local(is_it).or_else(|| {
+            let answer = run("getent", &["passwd", &uid.to_string()])?;
+            answer.lines().filter_map(parse).find(is_it)
+        })
+    }
+
+    /// All groups of the user, the primary one first. A name service may add groups to a user of
+    /// the local file as well, and only the system's own tool asks it.
     pub fn groups(&self) -> Vec<u32> {
-        let local = fs_err::read_to_string(PASSWD).unwrap_or_default();
         let mut groups = vec![self.gid];
-        if local
-            .lines()
-            .filter_map(parse)
-            .any(|account| account.name == self.name)
-        {
-            let text = fs_err::read_to_string(Path::new(GROUP)).unwrap_or_default();
-            groups.extend(groups_of(&text, &self.name));
-        } else if let Some(text) = run("id", &["-G", &self.name]) {
-            groups.extend(
-                text.split_whitespace()
-                    .filter_map(|gid| gid.parse::<u32>().ok()),
-            );
+        let told = if local(|account| account.name == self.name).is_some() && groups_are_local() {
+            None
+        } else {
+            run("id", &["-G", &self.name])
+        };
+        match told {
+            Some(text) => groups.extend(text.split_whitespace().filter_map(|gid| {
+                // `id` prints numbers only.
+                gid.parse::<u32>().ok()
+            })),
+            None => groups.extend(groups_of(&lines_of(GROUP), &self.name)),
         }
         let mut seen = Vec::new();
         groups.retain(|gid| {
@@ -57,10 +67,35 @@ impl Account {
         });
         groups
     }
+}
 
-    fn is(&self, name_or_uid: &str) -> bool {
-        self.name == name_or_uid || self.uid.to_string() == name_or_uid
-    }
+/// The first user of the local file that is the one.
+fn local(is_it: impl Fn(&Account) -> bool) -> Option<Account> {
+    lines_of(PASSWD).lines().filter_map(parse).find(is_it)
+}
+
+/// A file of the system as text: somebody's real name may be in an old encoding.
+fn lines_of(path: &str) -> String {
+    String::from_utf8_lossy(&fs_err::read(Path::new(path)).unwrap_or_default()).into_owned()
+}
+
+/// Whether the local file is all there is about a local user's groups. Systemd's own source knows
+/// the members of groups that it makes itself.
+fn groups_are_local() -> bool {
+    let text = lines_of(SWITCH);
+    let line = |database: &str| {
+        text.lines()
+            .find_map(|line| line.trim().strip_prefix(database))
+    };
+    let Some(sources) = line("initgroups:").or_else(|| line("group:")) else {
+        return true;
+    };
+    let mut words = sources
+        .split('#')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace();
+    words.all(|word| word == "files")
 }
 
 /// A line of passwd(5).
@@ -145,8 +180,9 @@ mod tests {
 
     #[test]
     fn root_is_found_by_name_and_by_number() {
-        assert_eq!(Account::find("root"), Account::find("0"));
-        assert_eq!(Account::find("root").map(|account| account.uid), Some(0));
-        assert_eq!(Account::find("no-such-user-here"), None);
+        let root = Account::by_name("root");
+        assert_eq!(root.as_ref().map(|account| account.uid), Some(0));
+        assert_eq!(Account::by_uid(0), root);
+        assert_eq!(Account::by_name("no-such-user-here"), None);
     }
 }

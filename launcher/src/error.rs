@@ -225,10 +225,14 @@ impl Error {
             Error::CryptoUnusable { .. } => {
                 vec!["install openssl's libcrypto in the version the release was built with".into()]
             }
-            Error::NotWritable { .. } => vec![format!(
-                "run the command as the user that owns it (this is uid {}), or mount it read-write",
-                nix::unistd::geteuid()
-            )],
+            Error::NotWritable { .. } => vec![
+                "give it to the user that the node runs as (chown -R), run the command as its \
+                 owner, or mount it read-write"
+                    .into(),
+            ],
+            Error::SwitchUser { .. } => vec![
+                "RUNNER_USER in releases/emqx_vars names the user that the node runs as".into(),
+            ],
             Error::DefaultCookie { .. } => {
                 vec!["set node.cookie in emqx.conf, or EMQX_NODE__COOKIE".into()]
             }
@@ -280,7 +284,6 @@ impl Error {
                 .map(str::to_owned)
                 .collect(),
             Error::VarMissing { .. }
-            | Error::SwitchUser { .. }
             | Error::NoEmqxConf { .. }
             | Error::SecurityProfile { .. }
             | Error::ConfigValue { .. }

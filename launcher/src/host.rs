@@ -55,7 +55,7 @@ impl Host {
 
     /// The caller's name, or the numeric id where the user database does not know it (OpenShift).
     pub fn user_name(&self) -> String {
-        Account::find(&self.uid.to_string())
+        Account::by_uid(self.uid.as_raw())
             .map_or_else(|| self.uid.to_string(), |account| account.name)
     }
 }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use relup::layout::BaseRoot;
 
+use crate::boot::refusal::make_dir;
 use crate::boot::{self, Boot, daemon};
 use crate::command::{Command, command_usage, usage};
 use crate::environment::Environment;
@@ -78,10 +79,8 @@ fn run_command(mut host: Host, command: Command, words: &[OsString]) -> Result<u
         }
         _ => {}
     }
-    let caller = host.user_name();
-    host.env = become_runner(release.runner_user.as_deref(), &caller, host.uid, host.env)?;
-    if release.runner_user.is_some() {
-        host.uid = nix::unistd::geteuid();
+    if let Some(runner) = &release.runner_user {
+        become_runner(runner, &mut host)?;
     }
     if command.boots() {
         boot_command(&host, &release, command, words)
@@ -142,7 +141,7 @@ fn boot_command(
             ));
         }
     }
-    fs_err::create_dir_all(&release.log_dir)?;
+    make_dir(&release.log_dir)?;
     match command {
         Command::Start => daemon::start(host, release).map(|()| 0),
         Command::Restart => {

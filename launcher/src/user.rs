@@ -3,33 +3,32 @@
 use nix::unistd::{Gid, Uid, getegid, geteuid, getgroups, setgid, setgroups, setuid};
 
 use crate::accounts::Account;
-use crate::environment::Environment;
 use crate::error::Error;
+use crate::host::Host;
 
-/// Makes this process the runner user's where the release names one, and returns the environment
-/// with `HOME USER LOGNAME SHELL` of that user. Nothing changes when the caller is that user.
+/// Makes this process the runner user's; the environment then has `HOME USER LOGNAME SHELL` of that
+/// user. Nothing changes when the caller is that user.
 ///
 /// # Errors
 /// A caller who is neither root nor that user; an unknown user; a switch that did not hold.
-pub fn become_runner(
-    runner: Option<&str>,
-    caller: &str,
-    uid: Uid,
-    mut env: Environment,
-) -> Result<Environment, Error> {
-    let Some(runner) = runner.filter(|runner| *runner != caller) else {
-        return Ok(env);
-    };
-    let failed = |reason: &str| Error::SwitchUser {
-        user: runner.into(),
-        reason: reason.into(),
-    };
-    if !uid.is_root() {
+pub fn become_runner(runner: &str, host: &mut Host) -> Result<(), Error> {
+    let account = Account::by_name(runner);
+    if account
+        .as_ref()
+        .is_some_and(|account| account.uid == host.uid.as_raw())
+    {
+        return Ok(());
+    }
+    if !host.uid.is_root() {
         return Err(Error::NotRunnerUser {
             user: runner.to_owned(),
         });
     }
-    let account = Account::find(runner).ok_or_else(|| failed("there is no such user"))?;
+    let failed = |reason: &str| Error::SwitchUser {
+        user: runner.into(),
+        reason: reason.into(),
+    };
+    let account = account.ok_or_else(|| failed("there is no such user"))?;
     let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
     let groups: Vec<Gid> = account.groups().into_iter().map(Gid::from_raw).collect();
     setgroups(&groups).map_err(|errno| failed(errno.desc()))?;
@@ -41,9 +40,10 @@ pub fn become_runner(
     if geteuid() != uid || getegid() != gid || !held || regained {
         return Err(failed("the system did not hold to the switch"));
     }
-    env.set("HOME", account.home);
-    env.set("USER", runner);
-    env.set("LOGNAME", runner);
-    env.set("SHELL", account.shell);
-    Ok(env)
+    host.uid = uid;
+    host.env.set("HOME", account.home);
+    host.env.set("USER", &account.name);
+    host.env.set("LOGNAME", &account.name);
+    host.env.set("SHELL", account.shell);
+    Ok(())
 }

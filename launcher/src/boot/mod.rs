@@ -26,7 +26,7 @@ use crate::boot::cookie::resolve_cookie;
 use crate::boot::generated::Generated;
 use crate::boot::hocon::Hocon;
 use crate::boot::log_env::Logging;
-use crate::boot::refusal::{check_profile, refuse_second, warn};
+use crate::boot::refusal::{check_profile, check_writable, refuse_second, warn};
 use crate::boot::vm::VmFacts;
 use crate::command::Command;
 use crate::environment::Environment;
@@ -147,6 +147,7 @@ impl Boot {
         let Some(mut hocon) = self.hocon.take() else {
             return Err(Error::ConfigValue { key: PREPARED });
         };
+        check_writable(release, self)?;
         let files = Generated::now(self.configs_dir())?;
         remove_siz_files(&release.log_dir);
         hocon.check_license(&self.env, &self.configs)?;

@@ -1,7 +1,11 @@
 //! What speaks against a boot before anything is asked or written, and what an operator should
 //! hear about although it does not.
 
-use std::path::Path;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{AccessFlags, eaccess, geteuid};
 
 use crate::boot::Boot;
 use crate::boot::cookie::check_default_cookie;
@@ -47,6 +51,75 @@ pub fn check_profile(env: &Environment) -> Result<(), Error> {
             profile: other.to_owned(),
         }),
     }
+}
+
+/// Makes a directory that a boot needs.
+///
+/// # Errors
+/// It cannot be made: tells which directory is in the way, and whose it is.
+pub fn make_dir(dir: &Path) -> Result<(), Error> {
+    demand_writable(dir)?;
+    Ok(fs_err::create_dir_all(dir)?)
+}
+
+/// Refuses to boot where the user may not write what a boot or the node must write: often somebody
+/// has started it as root before, and what root has made stays root's.
+///
+/// # Errors
+/// The first path that is in the way.
+pub fn check_writable(release: &Release, boot: &Boot) -> Result<(), Error> {
+    let database = boot.data_dir.join("mnesia").join(boot.name.to_string());
+    for dir in [&boot.configs_dir(), &database, &release.log_dir] {
+        demand_writable(dir)?;
+    }
+    // run_erl says nothing at all when it may not write its log.
+    let is_console_log = |path: &PathBuf| {
+        path.file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with("erlang.log."))
+    };
+    let logs = entries(&release.log_dir).into_iter().filter(is_console_log);
+    entries(&database)
+        .into_iter()
+        .chain(logs)
+        .try_for_each(|file| demand_writable(&file))
+}
+
+/// Demands that a path can be written, or made where it does not exist yet.
+fn demand_writable(path: &Path) -> Result<(), Error> {
+    let Some((existing, metadata)) = path
+        .ancestors()
+        .find_map(|dir| Some((dir, fs_err::metadata(dir).ok()?)))
+    else {
+        return Ok(());
+    };
+    let mut wanted = AccessFlags::W_OK;
+    if metadata.is_dir() {
+        wanted |= AccessFlags::X_OK;
+    } else if existing != path {
+        return Err(Error::NotWritable {
+            dir: existing.to_path_buf(),
+            reason: "it is no directory".into(),
+        });
+    }
+    eaccess(existing, wanted).map_err(|errno| {
+        let error = io::Error::from(errno);
+        Error::NotWritable {
+            dir: existing.to_path_buf(),
+            reason: format!(
+                "{} (this is uid {}, it belongs to uid {})",
+                error.kind(),
+                geteuid(),
+                metadata.uid()
+            ),
+        }
+    })
+}
+
+fn entries(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs_err::read_dir(dir).into_iter().flatten();
+    entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect()
 }
 
 /// Refuses to boot a node that runs: by its name, and by its data directory, which two nodes would
