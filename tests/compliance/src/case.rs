@@ -22,6 +22,8 @@ pub enum Need {
     Root,
     /// A program of the machine.
     Tool(&'static str),
+    /// A name service that reads systemd's user records.
+    NssSystemd,
     /// The sample release, whose commands and inside the case knows.
     Sample,
 }
@@ -124,7 +126,10 @@ impl Need {
             Need::Sample if !subject.is_sample() => {
                 Some("it knows the sample release only".to_owned())
             }
-            Need::Root | Need::Tool(_) | Need::Sample => None,
+            Need::NssSystemd if !has_nss_systemd() => {
+                Some("the name service reads no systemd records".to_owned())
+            }
+            Need::Root | Need::Tool(_) | Need::NssSystemd | Need::Sample => None,
         }
     }
 }
@@ -132,4 +137,10 @@ impl Need {
 fn is_installed(tool: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|dir| dir.join(tool).is_file())
+}
+
+fn has_nss_systemd() -> bool {
+    let text = fs_err::read_to_string("/etc/nsswitch.conf").unwrap_or_default();
+    let mut lines = text.lines().filter(|line| line.starts_with("passwd:"));
+    lines.any(|line| line.contains("systemd"))
 }

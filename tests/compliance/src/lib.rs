@@ -10,6 +10,7 @@
 pub mod call;
 pub mod case;
 pub mod known;
+pub mod second_user;
 pub mod sections;
 pub mod shared;
 pub mod site;

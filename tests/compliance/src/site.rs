@@ -7,8 +7,10 @@ use e2e::sample::{Sample, V5};
 use e2e::{Error, Result, node};
 use std::ffi::OsStr;
 use std::ops::{Deref, DerefMut};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 /// What `releases/emqx_vars` says, read by a real shell: it is the judge of that file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +104,41 @@ impl Site {
         let conf = self.path("etc/emqx.conf");
         let text = fs_err::read_to_string(&conf)?;
         Ok(fs_err::write(&conf, format!("{text}\n{lines}\n"))?)
+    }
+
+    /// Lets other users of the machine in; the directory is private otherwise.
+    pub fn open_to_all(&self) -> Result<()> {
+        let everybody = PermissionsExt::from_mode(0o755);
+        Ok(fs_err::set_permissions(self.scratch(), everybody)?)
+    }
+
+    /// Makes every start of a VM run a line of shell first.
+    pub fn wrap_erlexec(&self, line: &str) -> Result<()> {
+        let erlexec = self.path(format!("erts-{}/bin/erlexec", self.facts.erts));
+        let real = erlexec.with_file_name("erlexec.real");
+        fs_err::rename(&erlexec, &real)?;
+        let script = format!("#!/bin/sh\n{line}\nexec '{}' \"$@\"\n", real.display());
+        fs_err::write(&erlexec, script)?;
+        Ok(fs_err::set_permissions(
+            &erlexec,
+            PermissionsExt::from_mode(0o755),
+        )?)
+    }
+
+    /// Demands that no process of the installation is left. The children of a VM that ended need a
+    /// moment to see that.
+    pub fn demand_nothing_runs(&self) -> Result<()> {
+        process::wait_until("every process to be gone", Duration::from_secs(20), || {
+            Ok(self.processes().is_empty())
+        })
+    }
+
+    /// Waits until the node says that it is ready.
+    pub fn wait_ready(&self) -> Result<()> {
+        process::wait_until("the node to be ready", process::HANG, || {
+            let finished = self.emqx(&["eval", "emqx_machine:is_ready()"])?;
+            Ok(finished.code == Some(0) && finished.text() == "true")
+        })
     }
 
     /// Puts a release tree below `relup/` and names it in the marker: of the sample the next

@@ -62,4 +62,18 @@ pub const STATEMENTS: &[Statement] = &[
     ),
     st("1.14", "the node's working directory is the base"),
     st("1.15", "a missing log directory is made"),
+    st("2.1", "with a RUNNER_USER, root becomes that user"),
+    st(
+        "2.2",
+        "with a RUNNER_USER, any other user is told to be root, exit 1",
+    ),
+    st(
+        "2.3",
+        "the switch is in place, for good, and keeps the environment",
+    ),
+    st("2.4", "a user id without a name counts by its number"),
+    st(
+        "2.5",
+        "files that the user may not write are told with path and uid",
+    ),
 ];

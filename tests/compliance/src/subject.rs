@@ -52,7 +52,7 @@ impl Subject {
 
     /// A program in the release around a `bin/emqx`.
     pub fn of_release(bin_emqx: &Path, program: Program) -> Result<Self> {
-        let real = fs_err::canonicalize(bin_emqx)?;
+        let real = fs_err::canonicalize(sample::workspace().join(bin_emqx))?;
         let tree = real.ancestors().nth(2).unwrap_or(&real).to_path_buf();
         let facts = Facts::read(&tree)?;
         if !Path::new(&facts.etc_dir).starts_with(&tree) {

@@ -2,7 +2,7 @@
 
 use crate::call::demand_refused;
 use crate::case::Check::Steps;
-use crate::case::{Case, Need, fix, kept, ours};
+use crate::case::{Case, fix, kept, ours};
 use crate::ensure;
 use crate::site::Site;
 use crate::subject::Subject;
@@ -31,9 +31,8 @@ pub const CASES: &[Case] = &[
         "1.7",
         "markers in deployed trees are followed",
         Steps(nested),
-    )
-    .needs(&[Need::Sample]),
-    fix("1.7", "markers that go round in a circle", Steps(circle)).needs(&[Need::Sample]),
+    ),
+    fix("1.7", "markers that go round in a circle", Steps(circle)),
     ours(
         "1.8",
         "damaged markers are refused with the remedy",
@@ -162,7 +161,7 @@ fn circle(subject: &Subject) -> Result<()> {
         let finished = site.emqx(&[command])?;
         demand_refused(finished, 1, "relup/current")?;
     }
-    ensure!(site.processes().is_empty(), "something was started");
+    site.demand_nothing_runs()?;
     Ok(())
 }
 
@@ -214,7 +213,7 @@ fn refuses_marker(site: &Site, what: &str) -> Result<()> {
         ensure!(hints >= 2, "{what}: two commands mend it: {told}");
         ensure!(told.stdout.is_empty(), "{what}: {told}");
     }
-    ensure!(site.processes().is_empty(), "{what}: something was started");
+    site.demand_nothing_runs()?;
     let differences = before.differences(&Snapshot::of(site.root())?);
     ensure!(differences.is_empty(), "{what}: {differences:?}");
     Ok(())

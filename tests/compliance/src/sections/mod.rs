@@ -2,6 +2,7 @@
 
 mod markers;
 mod places;
+mod users;
 mod vars;
 
 use crate::case::Case;
@@ -9,6 +10,6 @@ use crate::case::Case;
 /// All cases in the order of the contract.
 #[must_use]
 pub fn all() -> Vec<Case> {
-    let tables: [&[Case]; 3] = [places::CASES, markers::CASES, vars::CASES];
+    let tables: [&[Case]; 4] = [places::CASES, markers::CASES, vars::CASES, users::CASES];
     tables.concat()
 }

@@ -2,7 +2,7 @@
 
 use crate::call::{Text, run};
 use crate::case::Check::{Looking, Steps};
-use crate::case::{Case, Need, fix, kept};
+use crate::case::{Case, fix, kept};
 use crate::ensure;
 use crate::subject::Subject;
 use e2e::Result;
@@ -12,7 +12,7 @@ use std::os::unix::fs::symlink;
 /// The cases.
 pub const CASES: &[Case] = &[
     kept("1.1", "a chain of links leads to the release", Steps(links)),
-    fix("1.2", "blanks in the path", Steps(blanks)).needs(&[Need::Sample]),
+    fix("1.2", "blanks in the path", Steps(blanks)),
     kept("1.3", "a base somewhere else", Steps(base_elsewhere)),
     kept(
         "1.3",
@@ -90,7 +90,7 @@ fn blanks(subject: &Subject) -> Result<()> {
         .says("is started")?;
     site.emqx(&["attach", "help"])?.success()?;
     site.stop()?;
-    ensure!(site.processes().is_empty(), "{:?}", site.processes());
+    site.demand_nothing_runs()?;
     ensure!(site.path("the data/configs").is_dir(), "no data directory");
     ensure!(!site.path("the").exists(), "a path was split");
     Ok(())
