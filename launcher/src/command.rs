@@ -1,6 +1,13 @@
 //! The commands by name, and the words that `help` says about each. One table, so that the names
 //! that are parsed and the names that are explained cannot differ.
 
+mod arguments;
+mod model;
+mod usage;
+
+pub use model::{Purpose, model};
+pub use usage::{command_usage, usage};
+
 /// Everything the program can be told to do with a name of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "each variant is explained in COMMANDS")]
@@ -25,6 +32,9 @@ pub enum Command {
     Escript,
     CheckConfig,
     Relup,
+    Version,
+    Completions,
+    Man,
 }
 
 /// A command's names and explanation.
@@ -192,6 +202,36 @@ pub const COMMANDS: &[Explanation] = &[
             "Waits 60 seconds at most.",
         ],
     },
+    Explanation {
+        command: Command::Version,
+        names: &["version"],
+        arguments: "",
+        about: &[
+            "Print the version of this program, how it was built, and the release around it.",
+            "`--version` and `-V` are the same.",
+        ],
+    },
+    Explanation {
+        command: Command::Completions,
+        names: &["completions"],
+        arguments: "bash|zsh|fish",
+        about: &[
+            "Print the completions of a shell.",
+            "bash: write them to /usr/share/bash-completion/completions/emqx.",
+            "zsh: write them to _emqx in a directory of $fpath.",
+            "fish: write them to /usr/share/fish/vendor_completions.d/emqx.fish.",
+        ],
+    },
+    Explanation {
+        command: Command::Man,
+        names: &["man"],
+        arguments: "[--dir DIR] [COMMAND...]",
+        about: &[
+            "Print the manual page of the program or of a command.",
+            "`emqx man relup upgrade | man -l -` shows one.",
+            "--dir writes all pages into a directory, a file each, and prints their paths.",
+        ],
+    },
 ];
 
 impl Command {
@@ -211,6 +251,11 @@ impl Command {
             .unwrap_or(&COMMANDS[0])
     }
 
+    /// Commands that tell about the program itself: they need no release around it.
+    pub fn is_about_program(self) -> bool {
+        matches!(self, Command::Version | Command::Completions | Command::Man)
+    }
+
     /// Boot commands end in a VM or check what a VM would be given.
     pub fn boots(self) -> bool {
         matches!(
@@ -222,95 +267,5 @@ impl Command {
                 | Command::ConsoleClean
                 | Command::CheckConfig
         )
-    }
-}
-
-/// The usage that lists every command.
-pub fn usage(program: &str) -> String {
-    let groups: [(&str, &[Command]); 5] = [
-        (
-            "Boot and stop:",
-            &[
-                Command::Start,
-                Command::Stop,
-                Command::Restart,
-                Command::Foreground,
-                Command::Console,
-                Command::ConsoleClean,
-            ],
-        ),
-        ("Administer:", &[Command::Ctl, Command::Relup]),
-        (
-            "Look:",
-            &[
-                Command::Ping,
-                Command::Pid,
-                Command::RootDir,
-                Command::Ertspath,
-            ],
-        ),
-        ("Shell:", &[Command::Remote, Command::Attach]),
-        (
-            "Advanced:",
-            &[
-                Command::CheckConfig,
-                Command::Escript,
-                Command::Eval,
-                Command::EvalEx,
-                Command::Rpc,
-                Command::Rpcterms,
-            ],
-        ),
-    ];
-    let mut lines = vec![format!("Usage: {program} COMMAND [help]")];
-    for (title, commands) in groups {
-        lines.extend([String::new(), title.to_owned()]);
-        for command in commands {
-            let explanation = command.explanation();
-            let call = format!("{} {}", explanation.names[0], explanation.arguments);
-            lines.push(format!(
-                "  {:<34} {}",
-                call.trim_end(),
-                explanation.about[0]
-            ));
-        }
-    }
-    lines.extend([
-        String::new(),
-        format!("`{program} COMMAND help` tells more about a command."),
-    ]);
-    lines.join("\n")
-}
-
-/// The usage of one command.
-pub fn command_usage(program: &str, command: Command) -> String {
-    let explanation = command.explanation();
-    let calls = explanation
-        .names
-        .iter()
-        .map(|name| format!("Usage: {program} {name} {}", explanation.arguments));
-    let about = explanation.about.iter().map(|line| (*line).to_owned());
-    calls
-        .chain(about)
-        .map(|line| line.trim_end().to_owned())
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_command_is_listed_in_the_usage() {
-        let usage = usage("emqx");
-        for explanation in COMMANDS {
-            assert!(
-                usage.contains(explanation.names[0]),
-                "{}",
-                explanation.names[0]
-            );
-            assert_eq!(explanation.command.explanation().names, explanation.names);
-        }
     }
 }

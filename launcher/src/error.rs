@@ -133,6 +133,12 @@ pub enum Error {
     #[error("wrong arguments for `{}`", .0.explanation().names[0])]
     Usage(Command),
 
+    #[error("there are no completions for the shell '{shell}'")]
+    NoSuchShell { shell: String },
+
+    #[error("there is no manual page for '{command}'")]
+    NoSuchPage { command: String },
+
     #[error("{what} is not part of this release: {}", path.display())]
     NoElixir { what: &'static str, path: PathBuf },
 
@@ -193,12 +199,15 @@ impl Error {
             | Error::Answer { .. }
             | Error::Syntax(_)
             | Error::Usage(_)
+            | Error::NoSuchShell { .. }
+            | Error::NoSuchPage { .. }
             | Error::NoElixir { .. }
             | Error::Io(_) => 1,
         }
     }
 
     /// What to do about it, a line each.
+    #[allow(clippy::too_many_lines, reason = "each error has its own words")]
     pub fn hints(&self) -> Vec<String> {
         match self {
             Error::Marker { .. } => vec![
@@ -283,6 +292,8 @@ impl Error {
                 .lines()
                 .map(str::to_owned)
                 .collect(),
+            Error::NoSuchShell { .. } => vec!["it can be bash, zsh or fish".into()],
+            Error::NoSuchPage { .. } => vec!["`emqx help` lists the commands".into()],
             Error::VarMissing { .. }
             | Error::NoEmqxConf { .. }
             | Error::SecurityProfile { .. }

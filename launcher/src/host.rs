@@ -21,7 +21,8 @@ pub struct Host {
     pub args: Vec<OsString>,
     /// The environment, as the caller set it.
     pub env: Environment,
-    /// The real path of this executable, every symlink resolved.
+    /// The real path of this executable, every symlink resolved; the name it was called
+    /// by where that cannot be known.
     pub exe: PathBuf,
     /// The effective user id.
     pub uid: Uid,
@@ -31,26 +32,22 @@ pub struct Host {
 
 impl Host {
     /// Reads the process's own circumstances.
-    pub fn observe() -> std::io::Result<Host> {
+    pub fn observe() -> Host {
         let args: Vec<OsString> = std::env::args_os().collect();
-        let exe = match std::env::current_exe() {
-            Ok(exe) => exe,
-            // Without /proc the name it was called by is all there is.
-            Err(error) => args
-                .first()
-                .map(which::which)
-                .and_then(Result::ok)
-                .and_then(|found| fs_err::canonicalize(found).ok())
-                .ok_or(error)?,
-        };
+        // Without /proc the name it was called by is all there is. Whether that leads to a release is
+        // asked by those who need one.
+        let exe = std::env::current_exe()
+            .ok()
+            .or_else(|| fs_err::canonicalize(which::which(args.first()?).ok()?).ok())
+            .unwrap_or_else(|| args.first().map(PathBuf::from).unwrap_or_default());
         let env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
-        Ok(Host {
+        Host {
             args,
             env: Environment::new(env),
             exe,
             uid: geteuid(),
             pid: getpid().as_raw(),
-        })
+        }
     }
 
     /// The caller's name, or the numeric id where the user database does not know it (OpenShift).

@@ -19,8 +19,6 @@ pub enum Invocation {
     Run(Command, Vec<OsString>),
     /// A name that is no command.
     Unknown(String),
-    /// The program's own version.
-    Version,
 }
 
 /// Reads the words after the program's name. `called_as` is the name itself: `emqx_ctl` is
@@ -32,12 +30,12 @@ pub fn parse(called_as: &OsStr, words: &[OsString]) -> Invocation {
     let Some((name, rest)) = words.split_first() else {
         return Invocation::Usage { asked: false };
     };
-    let name = name.to_string_lossy();
-    if matches!(name.as_ref(), "help" | "--help" | "-h") {
+    if is_call_for_help(name) {
         return Invocation::Usage { asked: true };
     }
+    let name = name.to_string_lossy();
     if matches!(name.as_ref(), "--version" | "-V") {
-        return Invocation::Version;
+        return Invocation::Run(Command::Version, Vec::new());
     }
     let Some(command) = Command::by_name(&name) else {
         return Invocation::Unknown(name.into_owned());
@@ -46,9 +44,14 @@ pub fn parse(called_as: &OsStr, words: &[OsString]) -> Invocation {
         // These two have help of their own.
         Command::Ctl => ctl(rest),
         Command::Relup => Invocation::Run(Command::Relup, rest.to_vec()),
-        other if rest.first().is_some_and(|word| word == "help") => Invocation::CommandHelp(other),
+        // An option that asks for help must never boot or stop anything.
+        other if rest.first().is_some_and(is_call_for_help) => Invocation::CommandHelp(other),
         other => Invocation::Run(other, rest.to_vec()),
     }
+}
+
+fn is_call_for_help(word: &OsString) -> bool {
+    word == "help" || word == "--help" || word == "-h"
 }
 
 /// `ctl relup ...` is `relup ...`: the documents of the plugin that this replaces say it so.
@@ -85,7 +88,17 @@ mod tests {
             &["start", "help"],
             &Invocation::CommandHelp(Command::Start),
         );
+        for word in ["help", "--help", "-h"] {
+            check(
+                "emqx",
+                &["stop", word],
+                &Invocation::CommandHelp(Command::Stop),
+            );
+        }
         check("emqx", &["ctl", "help"], &run(Command::Ctl, &["help"]));
+        for word in ["version", "--version", "-V"] {
+            check("emqx", &[word], &run(Command::Version, &[]));
+        }
         check(
             "emqx",
             &["nonsense"],

@@ -8,12 +8,14 @@
 mod accounts;
 mod boot;
 mod command;
+mod completions;
 mod environment;
 mod error;
 mod exec;
 mod host;
 mod install;
 mod invocation;
+mod manual;
 mod message;
 mod pipe;
 mod release;
@@ -29,17 +31,17 @@ mod syslog;
 mod target;
 mod trace;
 mod user;
+mod variables;
+mod version;
 
-use crate::error::Error;
 use crate::host::Host;
 
 /// Runs the program and gives its exit code. Errors are printed here and nowhere else.
+#[must_use]
 pub fn main() -> u8 {
-    let result = Host::observe().map_err(Error::from).and_then(|host| {
-        trace::start(host.env.get("DEBUG"));
-        run::run(host)
-    });
-    match result {
+    let host = Host::observe();
+    trace::start(host.env.get("DEBUG"));
+    match run::run(host) {
         Ok(code) => code,
         Err(error) => {
             for line in error.told_by_the_release() {

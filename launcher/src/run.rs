@@ -7,12 +7,14 @@ use relup::layout::BaseRoot;
 use crate::boot::refusal::make_dir;
 use crate::boot::{self, Boot, daemon};
 use crate::command::{Command, command_usage, usage};
+use crate::completions;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::exec::exec;
 use crate::host::{Host, called_as};
 use crate::install::Install;
 use crate::invocation::{Invocation, parse};
+use crate::manual;
 use crate::message;
 use crate::release::Release;
 use crate::relup_node::RelupNode;
@@ -22,6 +24,10 @@ use crate::stop;
 use crate::syslog;
 use crate::target::Contact;
 use crate::user::become_runner;
+use crate::version;
+
+/// What the hot-upgrade commands call themselves.
+const RELUP: &str = "emqx relup";
 
 /// Does what the caller asks for and gives the exit code.
 ///
@@ -46,15 +52,30 @@ pub fn run(host: Host) -> Result<u8, Error> {
             message::error(&format!("'{name}' is no command"));
             Ok(1)
         }
-        Invocation::Version => {
-            message::answer(concat!("emqx launcher ", env!("CARGO_PKG_VERSION")));
-            Ok(0)
+        Invocation::Run(command, words) if command.is_about_program() => {
+            about_program(&host, command, &words).map(|()| 0)
         }
         Invocation::Run(command, words) => run_command(host, command, &words),
     }
 }
 
+/// Commands that tell about the program itself, with or without a release around it.
+fn about_program(host: &Host, command: Command, words: &[OsString]) -> Result<(), Error> {
+    let answer = match command {
+        Command::Completions => completions::script(words)?,
+        Command::Man => manual::show(words)?,
+        _ => version::report(host),
+    };
+    message::answer(answer.trim_end());
+    Ok(())
+}
+
 fn run_command(mut host: Host, command: Command, words: &[OsString]) -> Result<u8, Error> {
+    if command == Command::Relup
+        && let Some(code) = relup_cmd::explain(words, RELUP)
+    {
+        return Ok(code);
+    }
     host.env.rename("EMQX_NODE_NAME", "EMQX_NODE__NAME");
     host.env.rename("EMQX_NODE_COOKIE", "EMQX_NODE__COOKIE");
     let release = if needs_tree(command) {
@@ -206,7 +227,7 @@ fn relup_command(release: &Release, env: &Environment, words: &[OsString]) -> u8
         rel_name: release.name.clone(),
         plugins_dir: plugins_dir(&release.install.base, env),
         data_dir: Some(crate::target::data_dir_hint(release, env)),
-        invocation: "emqx relup".into(),
+        invocation: RELUP.into(),
     };
     let mut node = RelupNode::new(release, env);
     relup_cmd::run(words, &install, &mut node)

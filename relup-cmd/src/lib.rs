@@ -55,4 +55,4 @@ mod upgrade;
 
 pub use install::Install;
 pub use node::{Node, NodeError, PluginLogRow};
-pub use run::run;
+pub use run::{command_line, explain, run};

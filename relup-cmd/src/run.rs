@@ -24,23 +24,37 @@ const USAGE: u8 = 2;
 pub fn run(args: &[OsString], install: &Install, node: &mut dyn Node) -> u8 {
     let command = match parse(args, &install.invocation) {
         Ok(command) => command,
-        Err(error) => {
-            // Help goes to standard output and is no error; clap knows which is which. That nobody
-            // reads it changes nothing.
-            let _ = error.print();
-            return if error.exit_code() == 0 { 0 } else { USAGE };
-        }
+        Err(error) => return print(&error),
     };
     let (mut out, mut err) = (anstream::stdout(), anstream::stderr());
     let mut console = Console::new(&mut out, &mut err, command.json()).with_terminal();
     perform(&command, install, node, &mut console, &Interrupt::listen())
 }
 
+/// Prints help where `args` ask for it, and what is wrong with them where something is, and gives
+/// the exit code; `None` for a command that can be run. Needs no installation.
+#[must_use]
+pub fn explain(args: &[OsString], invocation: &str) -> Option<u8> {
+    parse(args, invocation).err().map(|error| print(&error))
+}
+
+/// Help goes to standard output and is no error; clap knows which is which. That nobody reads it
+/// changes nothing.
+fn print(error: &clap::Error) -> u8 {
+    let _ = error.print();
+    if error.exit_code() == 0 { 0 } else { USAGE }
+}
+
+/// The command line of `relup` as clap knows it, for completions and manual pages.
+#[must_use]
+pub fn command_line() -> clap::Command {
+    Cli::command().name("relup")
+}
+
 /// The command in `args`, or clap's own message.
 pub(crate) fn parse(args: &[OsString], invocation: &str) -> Result<Command, clap::Error> {
     let words = std::iter::once(OsString::from(invocation)).chain(args.iter().cloned());
-    let matches = Cli::command()
-        .name("relup")
+    let matches = command_line()
         .bin_name(invocation)
         .try_get_matches_from(words)?;
     Ok(Cli::from_arg_matches(&matches)?.command)

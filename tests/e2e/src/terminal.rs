@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::install::Install;
 use crate::process::{Finished, HANG, Running};
 use std::io::Write;
-use std::process::{ChildStdin, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 
 /// A command whose standard streams are a terminal.
 #[derive(Debug)]
@@ -29,16 +29,14 @@ impl Terminal {
             .path("bin/emqx")
             .to_string_lossy()
             .replace('\'', "'\\''");
-        let mut script = install.command("script");
+        Self::run_line(install.command("script"), &format!("'{program}' {command}"))
+    }
+
+    /// Runs a line of a shell on a terminal; `script` is script(1) without arguments, with the
+    /// environment and directory that the line is to have.
+    pub fn run_line(mut script: Command, line: &str) -> Result<Self> {
         // On a dumb terminal the VM opens a plain shell of its own, whatever it was asked for.
-        script.args([
-            "-q",
-            "-e",
-            "-f",
-            "-c",
-            &format!("'{program}' {command}"),
-            "/dev/null",
-        ]);
+        script.args(["-q", "-e", "-f", "-c", line, "/dev/null"]);
         let mut running = Running::spawn(script.env("TERM", "vt100").stdin(Stdio::piped()))?;
         let keyboard = running.stdin();
         Ok(Self { running, keyboard })
