@@ -13,9 +13,15 @@ endif
 
 .PHONY: build sample demo test bench lint tools test-tools clean
 
-## One static, stripped binary at dist/emqx, and emqx_ctl as its second name.
+## One static, stripped binary at dist/emqx, and emqx_ctl as its second name. Where the crates lie
+## on this machine is not for the binary: two builds of the same sources give the same bytes.
 build:
-	RUSTFLAGS="$(RUSTFLAGS) -C target-feature=+crt-static" \
+	$(CARGO) fetch --quiet --locked
+	flags="$(RUSTFLAGS) -C target-feature=+crt-static"; \
+	for crates in "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/*; do \
+	    case $$crates in *" "*) ;; *) flags="$$flags --remap-path-prefix=$$crates=crates" ;; esac; \
+	done; \
+	RUSTFLAGS="$$flags" \
 	    $(CARGO) build --release --locked --package launcher --target $(TRIPLE)
 	mkdir -p dist
 	cp -f $(TARGET_DIR)/$(TRIPLE)/release/emqx dist/emqx.new
