@@ -38,9 +38,10 @@ tools:
 test-tools:
 	tests/install-tools test
 
-## The sample release in three versions, with its hops.
+## The sample release in three versions, with its hops; BIG=1 makes it as big as a real one, in
+## dist/sample-big.
 sample: tools
-	tests/sample/build dist/sample
+	tests/sample/build $(if $(BIG),--big dist/sample-big,dist/sample)
 
 ## The main job, told step by step; RELEASE=<tarball> TARGET=<tarball> runs it on your own.
 demo: build sample

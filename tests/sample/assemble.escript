@@ -2,8 +2,9 @@
 %% -*- mode: erlang -*-
 %%% Assembles the unpacked tree of one version of the sample release.
 %%%
-%%%     assemble.escript SOURCE_DIR VERSION OUT_DIR
+%%%     assemble.escript SOURCE_DIR VERSION OUT_DIR [FURTHER]
 %%%
+%%% FURTHER lists applications that are in OUT_DIR/lib already, as big.escript does.
 %%% Own applications are compiled from SOURCE_DIR/apps, where a file of the same
 %%% path below SOURCE_DIR/since/<version> replaces it from that version on. The
 %%% runtime system and OTP's libraries are copied from the Erlang installation
@@ -45,19 +46,25 @@ erts_programs() ->
     }.
 
 main([Source, Version, Out]) ->
+    assemble(Source, Version, Out, []);
+main([Source, Version, Out, File]) ->
+    {ok, Further} = file:consult(File),
+    assemble(Source, Version, Out, Further);
+main(_) ->
+    stop("usage: assemble.escript SOURCE_DIR VERSION OUT_DIR [FURTHER]", []).
+
+assemble(Source, Version, Out, Further) ->
     Otp = erlang:system_info(otp_release),
     list_to_integer(Otp) >= 25 orelse stop("Erlang/OTP ~s is too old: 25 or later is needed", [Otp]),
     Own = own_apps(Source, Version, Out),
-    Apps = [app(App, Type, Own, Out) || {App, Type} <- applications()],
+    Apps = [app(App, Type, Own, Out) || {App, Type} <- applications()] ++ Further,
     ok = copy_erts(Out),
     ok = write_release(Version, Apps, Out),
     ok = write_build_info(Version, Out),
     ok = write_templates(Source, Version, Out),
     lists:foreach(fun(Dir) -> ok = filelib:ensure_path(filename:join(Out, Dir)) end, [
         "data", "log", "plugins"
-    ]);
-main(_) ->
-    stop("usage: assemble.escript SOURCE_DIR VERSION OUT_DIR", []).
+    ]).
 
 %% ---------------------------------------------------------------------------
 %% Own applications

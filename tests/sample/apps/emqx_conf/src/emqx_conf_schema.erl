@@ -11,9 +11,16 @@
 
 -define(DIST_OPTIONS, "[{buffer,1048576}]").
 
--spec roots() -> [hocon_schema:name()].
+%% Other applications add roots of their own: whoever checks a configuration loads
+%% them first.
+-spec roots() -> [hocon_schema:root()].
 roots() ->
-    ["node", "cluster", "license", "listeners", "mqtt", "log", "dashboard"].
+    ["node", "cluster", "license", "listeners", "mqtt", "log", "dashboard"] ++ roots_of_others().
+
+roots_of_others() ->
+    Loaded = lists:sort([App || {App, _, _} <- application:loaded_applications()]),
+    Schemas = lists:append([application:get_env(App, schemas, []) || App <- Loaded]),
+    lists:append([Schema:roots() || Schema <- Schemas]).
 
 -spec fields(hocon_schema:name()) -> [hocon_schema:field()].
 fields("node") ->

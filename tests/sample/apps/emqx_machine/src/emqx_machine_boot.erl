@@ -18,10 +18,12 @@
 start_link() ->
     gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
 
-%% In starting order.
+%% In starting order. A release may have further ones that ask for it.
 -spec apps() -> [atom()].
 apps() ->
-    [emqx_ctl, emqx_license, mnesia, emqx, emqx_management, emqx_dashboard].
+    Loaded = lists:sort([App || {App, _, _} <- application:loaded_applications()]),
+    Further = [App || App <- Loaded, {ok, ?MODULE} <- [application:get_env(App, started_by)]],
+    [emqx_ctl, emqx_license, mnesia, emqx, emqx_management, emqx_dashboard] ++ Further.
 
 -spec is_ready() -> boolean().
 is_ready() ->

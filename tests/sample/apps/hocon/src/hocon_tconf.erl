@@ -34,7 +34,7 @@ map(Schema, Conf, Roots) ->
 map(Schema, Conf, all, Opts) ->
     map(Schema, Conf, hocon_schema:root_names(Schema), Opts);
 map(Schema, Conf0, RootNames, Opts) ->
-    Roots = [{Name, #{type => {struct, Name}}} || Name <- RootNames],
+    Roots = [Root || {Name, _} = Root <- hocon_schema:roots(Schema), lists:member(Name, RootNames)],
     Keys = [list_to_binary(Name) || Name <- RootNames],
     Conf1 = overridden(maps:with(Keys, Conf0), Schema, RootNames, Opts),
     {Conf, Mapped, Errors} = struct(Schema, Roots, Conf1, []),
@@ -98,15 +98,51 @@ field(_Schema, #{required := true}, null, Path) ->
     {undefined, [], [failure(required_field, Path, #{})]};
 field(_Schema, _Field, null, _Path) ->
     {undefined, [], []};
-field(Schema, #{type := {struct, Name}}, #{} = Conf, Path) ->
-    struct(Schema, hocon_schema:fields(Schema, Name), Conf, Path);
-field(Schema, #{type := {map, Type}}, #{} = Conf, Path) ->
-    struct(Schema, [{binary_to_list(K), #{type => Type}} || K <- maps:keys(Conf)], Conf, Path);
-field(_Schema, #{type := Type} = Field, Raw, Path) ->
-    case hocon_types:convert(Type, Raw) of
-        {ok, Value} -> {Value, mapping(Field, Value), []};
-        {error, Why} -> {undefined, [], [failure(bad_value, Path, masked(Field, Why))]}
+field(Schema, #{type := Type} = Field, Raw, Path) ->
+    case value(Schema, Type, Raw, Path) of
+        {Value, Mapped, []} -> validated(Field, Value, mapping(Field, Value) ++ Mapped, Path);
+        {ok, Value} -> validated(Field, Value, mapping(Field, Value), Path);
+        {error, Why} -> {undefined, [], [failure(bad_value, Path, masked(Field, Why))]};
+        {_, _, Errors} -> {undefined, [], Errors}
     end.
+
+%% What has parts gives their errors with their paths; the rest a reason.
+value(Schema, {struct, Name}, #{} = Conf, Path) ->
+    struct(Schema, hocon_schema:fields(Schema, Name), Conf, Path);
+value(Schema, {map, Type}, #{} = Conf, Path) ->
+    struct(Schema, [{binary_to_list(K), #{type => Type}} || K <- maps:keys(Conf)], Conf, Path);
+value(Schema, {array, {struct, _} = Type}, Raw, Path) when is_list(Raw) ->
+    elements(Schema, Type, Raw, Path);
+value(Schema, {union, Types}, Raw, Path) ->
+    member(Schema, Types, Types, Raw, Path);
+value(_Schema, Type, Raw, _Path) ->
+    hocon_types:convert(Type, Raw).
+
+elements(Schema, Type, Raw, Path) ->
+    Numbered = lists:zip(lists:seq(1, length(Raw)), Raw),
+    Checked = [
+        field(Schema, #{type => Type}, Element, Path ++ [integer_to_list(Index)])
+     || {Index, Element} <- Numbered
+    ],
+    {Values, Mapped, Errors} = lists:unzip3(Checked),
+    {Values, lists:append(Mapped), lists:append(Errors)}.
+
+member(_Schema, [], Types, Raw, _Path) ->
+    {error, #{expected => {union, Types}, got => Raw}};
+member(Schema, [Type | Rest], Types, Raw, Path) ->
+    case value(Schema, Type, Raw, Path) of
+        {ok, Value} -> {ok, Value};
+        {_, _, []} = Fits -> Fits;
+        _ -> member(Schema, Rest, Types, Raw, Path)
+    end.
+
+validated(#{validator := Validator} = Field, Value, Mapped, Path) ->
+    case Validator(Value) of
+        ok -> {Value, Mapped, []};
+        {error, Why} -> {undefined, [], [failure(bad_value, Path, masked(Field, #{why => Why}))]}
+    end;
+validated(_Field, Value, Mapped, _Path) ->
+    {Value, Mapped, []}.
 
 mapping(#{mapping := Mapping}, Value) -> [{application_key(Mapping), Value}];
 mapping(_Field, _Value) -> [].
@@ -165,16 +201,21 @@ env_value(Text) ->
         _ -> Raw
     end.
 
-is_sensitive(Schema, [Root | Path]) ->
-    is_sensitive(Schema, {struct, binary_to_list(Root)}, Path).
+is_sensitive(Schema, Path) ->
+    is_sensitive_in(Schema, hocon_schema:roots(Schema), Path).
 
-is_sensitive(Schema, {struct, Name}, [Word | Path]) ->
-    case lists:keyfind(binary_to_list(Word), 1, hocon_schema:fields(Schema, Name)) of
+is_sensitive_in(Schema, Fields, [Word | Path]) ->
+    case lists:keyfind(binary_to_list(Word), 1, Fields) of
         {_, #{sensitive := true}} -> true;
         {_, #{type := Type}} -> is_sensitive(Schema, Type, Path);
         false -> false
-    end;
+    end.
+
+is_sensitive(Schema, {struct, Name}, [_ | _] = Path) ->
+    is_sensitive_in(Schema, hocon_schema:fields(Schema, Name), Path);
 is_sensitive(Schema, {map, Type}, [_Word | Path]) ->
     is_sensitive(Schema, Type, Path);
+is_sensitive(Schema, {union, Types}, Path) ->
+    lists:any(fun(Type) -> is_sensitive(Schema, Type, Path) end, Types);
 is_sensitive(_Schema, _Type, _Path) ->
     false.
