@@ -84,19 +84,52 @@ libs(Root, Vsn) ->
         {App, filename:join([Root, "lib", atom_to_list(App) ++ "-" ++ AppVsn, "ebin"])}
      || {App, AppVsn, _} <- Libs
     ],
-    %% Later ones in front, as the release's own tool adds them one by one.
-    ok = add_paths(lists:reverse([Dir || {_, Dir} <- Dirs])),
-    Patches = [filename:join([Root, "data", "patches"]), "/var/lib/emqx/patches"],
-    ok = add_paths([Dir || Dir <- lists:reverse(Patches), filelib:is_dir(Dir)]),
-    [load_application(App, Dir) || {App, Dir} <- Dirs, lists:prefix("emqx_", atom_to_list(App))],
+    %% Each goes in front of those before it, as the release's own tool adds them.
+    ok = add_paths([Dir || {_, Dir} <- Dirs]),
+    Patches = [
+        Dir
+     || Dir <- [filename:join([Root, "data", "patches"]), "/var/lib/emqx/patches"],
+        filelib:is_dir(Dir)
+    ],
+    ok = add_paths(Patches),
+    Own = [{App, Dir} || {App, Dir} <- Dirs, lists:prefix("emqx_", atom_to_list(App))],
+    [load_application(App, Dir) || {App, Dir} <- Own],
+    ok = load_schemas([Dir || {_, Dir} <- Own], Patches),
     ["ok" | missing()].
 
 %% From OTP 26 on the code server can remember what a directory holds.
 add_paths(Dirs) ->
-    case erlang:function_exported(code, add_pathsa, 2) of
+    case remembers() of
         true -> apply(code, add_pathsa, [Dirs, cache]);
         false -> code:add_pathsa(Dirs)
     end.
+
+remembers() -> erlang:function_exported(code, add_pathsa, 2).
+
+%% Hundreds of schemas, each looked for in hundreds of directories, take longer than the rest of a
+%% boot's preparation. Where the code server would do that they are loaded from where they are, all
+%% at once. Those that cannot be are found in the usual way.
+load_schemas(Dirs, Patches) ->
+    Patched = [Name || Dir <- Patches, {ok, Names} <- [file:list_dir(Dir)], Name <- Names],
+    Files = [
+        filename:join(Dir, Name)
+     || not remembers(),
+        Dir <- Dirs,
+        {ok, Names} <- [file:list_dir(Dir)],
+        Name <- Names,
+        lists:suffix("_schema.beam", Name),
+        not lists:member(Name, Patched)
+    ],
+    Modules = [
+        {list_to_atom(filename:basename(File, ".beam")), File, Code}
+     || File <- Files,
+        {ok, Code} <- [file:read_file(File)]
+    ],
+    case code:prepare_loading(Modules) of
+        {ok, Prepared} -> _ = code:finish_loading(Prepared);
+        {error, _} -> ok
+    end,
+    ok.
 
 %% The file is named, so that not every directory of the code path is searched for it.
 load_application(App, Dir) ->
