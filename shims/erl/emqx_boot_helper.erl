@@ -86,9 +86,10 @@ libs(Root, Vsn) ->
     ],
     %% Each goes in front of those before it, as the release's own tool adds them.
     ok = add_paths([Dir || {_, Dir} <- Dirs]),
+    %% The node's own directory of patches is the one in its working directory, as is this VM's.
     Patches = [
         Dir
-     || Dir <- [filename:join([Root, "data", "patches"]), "/var/lib/emqx/patches"],
+     || Dir <- [filename:absname("data/patches"), "/var/lib/emqx/patches"],
         filelib:is_dir(Dir)
     ],
     ok = add_paths(Patches),
