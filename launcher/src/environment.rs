@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
+use crate::sourced::{Origin, Sourced};
+
 /// Environment variables by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Environment(BTreeMap<OsString, OsString>);
@@ -21,6 +23,13 @@ impl Environment {
             .get(OsStr::new(name))
             .and_then(|value| value.to_str())
             .filter(|v| !v.is_empty())
+    }
+
+    /// A variable's text and its name as where it came from.
+    pub fn sourced(&self, name: &str) -> Option<Sourced<String>> {
+        let origin = Origin::Variable(name.to_owned());
+        self.get(name)
+            .map(|value| Sourced::new(value.to_owned(), origin))
     }
 
     /// A variable's raw value; an empty value counts as unset.

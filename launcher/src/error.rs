@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::boot::hocon::Refusal;
 use crate::command::{Command, command_usage};
+use crate::sourced::Origin;
 
 /// Why a command could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +65,10 @@ pub enum Error {
     DefaultCookie { profile: String },
 
     #[error("Invalid node name, should be of format '^[0-9A-Za-z_-]+$'.")]
-    NodeName { name: String },
+    NodeName {
+        name: String,
+        origin: Option<Origin>,
+    },
 
     #[error("no blank is allowed in the path of the TLS distribution options: {path}")]
     BlankInSslOptions { path: String },
@@ -245,7 +249,11 @@ impl Error {
             Error::DefaultCookie { .. } => {
                 vec!["set node.cookie in emqx.conf, or EMQX_NODE__COOKIE".into()]
             }
-            Error::NodeName { name } => vec![format!("the name in force is '{name}'")],
+            Error::NodeName { name, origin } => {
+                let origin = origin.as_ref().map(|origin| format!(" (from {origin})"));
+                let origin = origin.unwrap_or_default();
+                vec![format!("the name in force is '{name}'{origin}")]
+            }
             Error::BlankInSslOptions { .. } => {
                 vec!["name another path in EMQX_SSL_DIST_OPTFILE".into()]
             }

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::redact::shown_words;
 
 /// Program, arguments, whole environment and working directory of a child.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,7 @@ pub struct ExecSpec {
 impl ExecSpec {
     /// The child as `std` starts it, with nothing inherited but what the value says.
     pub fn command(&self) -> Command {
+        tracing::trace!("execute {}", shown_words(&self.words()).join(" "));
         let mut command = Command::new(&self.program);
         command
             .args(&self.args)
@@ -32,6 +34,13 @@ impl ExecSpec {
             .envs(self.env.iter())
             .current_dir(&self.cwd);
         command
+    }
+
+    /// The program and its arguments.
+    pub fn words(&self) -> Vec<OsString> {
+        std::iter::once(self.program.clone().into_os_string())
+            .chain(self.args.iter().cloned())
+            .collect()
     }
 
     /// The command line for the log, words joined by blanks.

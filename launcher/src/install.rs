@@ -10,6 +10,7 @@ use relup::vsn::ReleaseVsn;
 
 use crate::error::Error;
 use crate::host::{Host, read_optional};
+use crate::sourced::{Origin, Sourced};
 
 /// How many nested markers are followed: the upstream plugin leaves one level a hop.
 const MAX_NESTING: usize = 16;
@@ -18,9 +19,9 @@ const MAX_NESTING: usize = 16;
 #[derive(Debug, Clone)]
 pub struct Install {
     /// Where etc, data, log and plugins live, and `relup/` with the marker.
-    pub base: BaseRoot,
+    pub base: Sourced<BaseRoot>,
     /// The release tree to boot.
-    pub tree: Tree,
+    pub tree: Sourced<Tree>,
     /// The marker that led away from the root, if one did.
     pub hot: Option<HotTree>,
 }
@@ -39,7 +40,7 @@ impl Install {
     ///
     /// # Errors
     /// When the executable does not stand in a `bin` directory.
-    pub fn observe_base(host: &Host) -> Result<(PathBuf, BaseRoot), Error> {
+    pub fn observe_base(host: &Host) -> Result<(PathBuf, Sourced<BaseRoot>), Error> {
         let root = host
             .exe
             .parent()
@@ -50,14 +51,19 @@ impl Install {
             })?
             .to_path_buf();
         let base = match host.env.get_os("BASE_RUNNER_ROOT_DIR") {
-            Some(dir) => fs_err::canonicalize(dir)?,
-            None => root.clone(),
+            Some(dir) => Sourced::new(
+                fs_err::canonicalize(dir)?,
+                Origin::Variable("BASE_RUNNER_ROOT_DIR".into()),
+            ),
+            None => Sourced::new(root.clone(), Origin::Executable(host.exe.clone())),
         };
-        let base = BaseRoot::new(base).map_err(|error| Error::NotARelease {
-            root: root.clone(),
-            reason: error.to_string(),
+        let base = base.try_map(|base, _| {
+            BaseRoot::new(base).map_err(|error| Error::NotARelease {
+                root: root.clone(),
+                reason: error.to_string(),
+            })
         })?;
-        Ok((root, base))
+        Ok((root, base.decided("base")))
     }
 
     /// Finds the base and follows the markers to the tree in force.
@@ -71,6 +77,7 @@ impl Install {
             reason: error.to_string(),
         })?;
         let mut named: Option<HotTree> = None;
+        let mut origin = Origin::Unmarked;
         for _ in 0..MAX_NESTING {
             let marker = tree.nested_marker();
             let content = read_optional(&marker).map_err(|error| Error::Marker {
@@ -81,7 +88,7 @@ impl Install {
                 Marker::Absent => {
                     return Ok(Install {
                         base,
-                        tree,
+                        tree: Sourced::new(tree, origin).decided("tree"),
                         hot: named,
                     });
                 }
@@ -94,8 +101,9 @@ impl Install {
                     })?;
                     let mut nested = named.map(|hot| hot.nested).unwrap_or_default();
                     if tree.path() != root {
-                        nested.push(marker);
+                        nested.push(marker.clone());
                     }
+                    origin = Origin::Marker(marker);
                     named = Some(HotTree { vsn, nested });
                     tree = next;
                 }

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use fs_err::os::unix::fs::OpenOptionsExt;
 use nix::fcntl::OFlag;
 
+use crate::environment::Environment;
 use crate::error::Error;
 use crate::host::process_table;
+use crate::sourced::{Origin, Sourced};
 
 /// Stops the node in a hurry. The shell is restricted: `init:stop()` would be refused.
 const BRUTAL_SHUTDOWN: &[u8] = b"\nemqx_machine:brutal_shutdown().\n";
@@ -16,6 +18,17 @@ const BRUTAL_SHUTDOWN: &[u8] = b"\nemqx_machine:brutal_shutdown().\n";
 /// Where the daemon's console has its pipes.
 pub fn dir(data_dir: &Path, user: &str, name: &str) -> PathBuf {
     data_dir.join(format!("{user}_erl_pipes")).join(name)
+}
+
+/// The same, unless `PIPE_DIR` names another directory.
+pub fn sourced_dir(env: &Environment, data_dir: &Path, user: &str, name: &str) -> Sourced<PathBuf> {
+    match env.get_os("PIPE_DIR") {
+        Some(dir) => Sourced::new(PathBuf::from(dir), Origin::Variable("PIPE_DIR".into())),
+        None => Sourced::new(
+            dir(data_dir, user, name),
+            Origin::Derived("data directory, user and node name"),
+        ),
+    }
 }
 
 /// Types the shutdown into the console behind the newest pipe of the directory.

@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use relup::layout::Tree;
 use relup::vars::EmqxVars;
 use relup::vsn::ReleaseVsn;
+use shims::cookie::Cookie;
 
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::host::Host;
 use crate::install::Install;
+use crate::sourced::{Origin, Sourced};
 
 /// The release in force, as everything after this module knows it.
 #[derive(Debug, Clone)]
@@ -21,23 +23,23 @@ pub struct Release {
     /// This launcher, the one that belongs to the root.
     pub launcher: PathBuf,
     /// The version of the tree in force.
-    pub vsn: ReleaseVsn,
+    pub vsn: Sourced<ReleaseVsn>,
     /// The ERTS version of the tree in force.
-    pub erts_vsn: String,
+    pub erts_vsn: Sourced<String>,
     /// The release's name, which names its boot file.
     pub name: String,
     /// Where emqx.conf is.
-    pub etc_dir: PathBuf,
+    pub etc_dir: Sourced<PathBuf>,
     /// Where the logs go.
-    pub log_dir: PathBuf,
+    pub log_dir: Sourced<PathBuf>,
     /// The user that the node runs as; `None` for "whoever calls".
-    pub runner_user: Option<String>,
+    pub runner_user: Option<Sourced<String>>,
     /// The configuration schema's module.
-    pub schema_mod: String,
+    pub schema_mod: Sourced<String>,
     /// `yes` asks for a licence.
     pub is_enterprise: String,
     /// The cookie where none is configured.
-    pub default_cookie: String,
+    pub default_cookie: Sourced<Cookie>,
     /// The product's name for people.
     pub description: String,
 }
@@ -51,31 +53,39 @@ impl Release {
         let of_tree = Vars::observe(host, &install.tree, install.base.path())?;
         let base_tree = install.base.tree();
         // A base that `BASE_RUNNER_ROOT_DIR` names need not hold a release of its own.
-        let of_base = if install.tree == base_tree || !base_tree.emqx_vars().exists() {
+        let of_base = if *install.tree == base_tree || !base_tree.emqx_vars().exists() {
             of_tree.clone()
         } else {
             Vars::observe(host, &base_tree, install.base.path())?
         };
-        let vsn = of_tree.get("REL_VSN")?;
+        let vsn = of_tree.sourced("REL_VSN")?.try_map(|vsn, origin| {
+            vsn.parse::<ReleaseVsn>().map_err(|error| Error::Vars {
+                file: of_tree.file.clone(),
+                line: origin.line(),
+                reason: error.to_string(),
+            })
+        })?;
+        let dir = |name| {
+            Ok::<_, Error>(
+                of_base
+                    .sourced(name)?
+                    .map(|dir| install.base.path().join(dir)),
+            )
+        };
+        let runner_user = of_base.optional("RUNNER_USER");
         Ok(Release {
             launcher: host.exe.clone(),
-            vsn: vsn.parse::<ReleaseVsn>().map_err(|error| Error::Vars {
-                file: of_tree.file.clone(),
-                line: 0,
-                reason: error.to_string(),
-            })?,
-            erts_vsn: of_tree.get("ERTS_VSN")?.to_owned(),
+            vsn: vsn.decided("version"),
+            erts_vsn: of_tree.sourced("ERTS_VSN")?.decided("ERTS version"),
             name: of_tree.get("REL_NAME")?.to_owned(),
-            etc_dir: of_base.dir("EMQX_ETC_DIR", install.base.path())?,
-            log_dir: of_base.dir("EMQX_LOG_DIR", install.base.path())?,
-            runner_user: of_base
-                .vars
-                .get("RUNNER_USER")
-                .filter(|u| !u.is_empty())
-                .map(Into::into),
-            schema_mod: of_tree.get("SCHEMA_MOD")?.to_owned(),
+            etc_dir: dir("EMQX_ETC_DIR")?.decided("configuration directory"),
+            log_dir: dir("EMQX_LOG_DIR")?.decided("log directory"),
+            runner_user: runner_user.map(|user| user.decided("runner user")),
+            schema_mod: of_tree.sourced("SCHEMA_MOD")?.decided("schema module"),
             is_enterprise: of_tree.get("IS_ENTERPRISE")?.to_owned(),
-            default_cookie: of_tree.get("EMQX_DEFAULT_ERLANG_COOKIE")?.to_owned(),
+            default_cookie: of_tree
+                .sourced("EMQX_DEFAULT_ERLANG_COOKIE")?
+                .map(Cookie::new),
             description: of_tree.get("EMQX_DESCRIPTION")?.to_owned(),
             install,
         })
@@ -182,7 +192,13 @@ impl Vars {
             })
     }
 
-    fn dir(&self, name: &'static str, base: &Path) -> Result<PathBuf, Error> {
-        Ok(base.join(self.get(name)?))
+    fn sourced(&self, name: &'static str) -> Result<Sourced<String>, Error> {
+        let line = self.vars.line(name).unwrap_or_default();
+        let origin = Origin::Vars(self.file.clone(), line);
+        Ok(Sourced::new(self.get(name)?.to_owned(), origin))
+    }
+
+    fn optional(&self, name: &'static str) -> Option<Sourced<String>> {
+        self.sourced(name).ok()
     }
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use relup::layout::BaseRoot;
+use relup::vsn::ReleaseVsn;
 
 use crate::boot::refusal::make_dir;
 use crate::boot::{self, Boot, daemon};
@@ -20,6 +21,7 @@ use crate::release::Release;
 use crate::relup_node::RelupNode;
 use crate::runtime;
 use crate::shell;
+use crate::sourced::{Origin, Sourced};
 use crate::stop;
 use crate::syslog;
 use crate::target::Contact;
@@ -83,12 +85,6 @@ fn run_command(mut host: Host, command: Command, words: &[OsString]) -> Result<u
     } else {
         observe_for_talk(&host, command)?
     };
-    tracing::debug!(
-        base = %release.install.base.path().display(),
-        tree = %release.tree().path().display(),
-        vsn = %release.vsn,
-        "release in force"
-    );
     match command {
         Command::RootDir => {
             message::answer(&release.tree().path().to_string_lossy());
@@ -134,7 +130,7 @@ fn observe_for_talk(host: &Host, command: Command) -> Result<Release, Error> {
             Release::observe(
                 host,
                 Install {
-                    tree: base.tree(),
+                    tree: Sourced::new(base.tree(), Origin::Unmarked),
                     base,
                     hot: None,
                 },
@@ -221,9 +217,9 @@ fn talk(host: &Host, release: &Release, command: Command, words: &[OsString]) ->
 
 fn relup_command(release: &Release, env: &Environment, words: &[OsString]) -> u8 {
     let install = relup_cmd::Install {
-        base: release.install.base.clone(),
+        base: BaseRoot::clone(&release.install.base),
         booted: release.tree().clone(),
-        booted_vsn: release.vsn.clone(),
+        booted_vsn: ReleaseVsn::clone(&release.vsn),
         rel_name: release.name.clone(),
         plugins_dir: plugins_dir(&release.install.base, env),
         data_dir: Some(crate::target::data_dir_hint(release, env)),

@@ -98,7 +98,7 @@ fn terms_text(args: &[String]) -> String {
 
 /// The exit code of a call that came back, by the rules of the old tool.
 fn finish(contact: &Contact, command: Command, outcome: CommandOutcome) -> Result<u8, Error> {
-    let name = contact.name.clone();
+    let name = contact.name.to_string();
     match outcome {
         CommandOutcome::Ok => {
             // `eval` and `rpcterms` print what they get, and `ok` is a value like others.

@@ -114,7 +114,7 @@ pub fn plan_attach(
     };
     if !dir.is_dir() {
         return Err(Error::NoConsole {
-            name: contact.name.clone(),
+            name: contact.name.to_string(),
             dir,
         });
     }

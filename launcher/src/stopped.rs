@@ -40,9 +40,18 @@ pub fn hint_of_vm_args(text: &str) -> Hint {
 
 /// Reads the plain `path = value` lines of a hocon file, blocks included.
 pub fn plain_values(text: &str) -> BTreeMap<String, String> {
+    let lines = plain_lines(text).into_iter();
+    lines.map(|(path, (_, value))| (path, value)).collect()
+}
+
+/// Paths with the number of their line, from 1, and their value.
+pub type PlainLines = BTreeMap<String, (usize, String)>;
+
+/// The same with the number of each line.
+pub fn plain_lines(text: &str) -> PlainLines {
     let mut values = BTreeMap::new();
     let mut path: Vec<String> = Vec::new();
-    for line in text.lines() {
+    for (index, line) in text.lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default().trim();
         if line.starts_with("//") {
             continue;
@@ -55,7 +64,7 @@ pub fn plain_values(text: &str) -> BTreeMap<String, String> {
             let mut full = path.clone();
             full.push(key.trim().to_owned());
             let value = value.trim().trim_end_matches(',').trim_matches('"');
-            values.insert(full.join("."), value.to_owned());
+            values.insert(full.join("."), (index + 1, value.to_owned()));
         }
     }
     values

@@ -13,7 +13,8 @@ use crate::error::Error;
 use crate::host::read_optional;
 use crate::release::Release;
 use crate::running::{RunningNode, nodes_of};
-use crate::stopped::{hint_of_vm_args, newest_vm_args, plain_values};
+use crate::sourced::{Origin, Sourced};
+use crate::stopped::{hint_of_vm_args, newest_vm_args, plain_lines, plain_values};
 
 /// The port from which EMQX counts up where there is no epmd.
 pub const DIST_BASE_PORT: u16 = 4370;
@@ -26,7 +27,7 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct Contact {
     /// The node's name as its operator writes it.
-    pub name: String,
+    pub name: Sourced<String>,
     /// The way to it.
     pub target: Target,
     /// Its process, where the process table shows it.
@@ -75,47 +76,65 @@ impl Contact {
         {
             return Err(Error::CookieDiffers { name: process.name });
         }
-        let cookie = process
-            .cookie
-            .clone()
-            .or_else(|| given.map(str::to_owned))
-            .unwrap_or_else(|| release.default_cookie.clone());
+        let of_process = Origin::Process(process.pid);
+        let name = Sourced::new(process.name.clone(), of_process.clone()).decided("node name");
+        let cookie = process.cookie.clone().map_or_else(
+            || given_cookie(env).unwrap_or_else(|| release.default_cookie.clone()),
+            |cookie| Sourced::new(Cookie::new(cookie), of_process),
+        );
+        let cookie = cookie.decided("cookie");
         let way = Way {
             proto_dist: &process.proto_dist,
             uses_epmd: process.uses_epmd,
             base_port: process.dist_base_port.unwrap_or(DIST_BASE_PORT),
         };
-        let target = way.target(&process.name, &cookie)?;
+        let target = way.target(&process.name, cookie.expose())?;
         Ok(Contact {
-            name: process.name.clone(),
+            name,
             target,
             process: Some(process),
         })
     }
 
     fn of_stopped(release: &Release, env: &Environment) -> Result<Contact, Error> {
-        let conf = read_optional(&release.etc_dir.join("emqx.conf"))?.unwrap_or_default();
-        let conf = plain_values(&String::from_utf8_lossy(&conf));
-        let generated = newest_generated(&configs_dir(release, env)).unwrap_or_default();
+        let file = release.etc_dir.join("emqx.conf");
+        let conf = read_optional(&file)?.unwrap_or_default();
+        let conf = plain_lines(&String::from_utf8_lossy(&conf));
+        let of_conf = |path: &str| {
+            let (line, value) = conf.get(path)?;
+            Some(Sourced::new(
+                value.clone(),
+                Origin::Conf(file.clone(), *line),
+            ))
+        };
+        let (args_file, generated) =
+            newest_generated(&configs_dir(release, env)).unwrap_or_default();
         let hint = hint_of_vm_args(&generated);
+        let of_generated = |value| Sourced::new(value, Origin::Generated(args_file.clone()));
         let name = hint
             .name
-            .or_else(|| conf.get("node.name").cloned())
-            .unwrap_or_else(|| "emqx@127.0.0.1".to_owned());
-        let cookie = env
-            .get("EMQX_NODE__COOKIE")
-            .map(str::to_owned)
-            .or(hint.cookie)
-            .or_else(|| conf.get("node.cookie").cloned())
-            .unwrap_or_else(|| release.default_cookie.clone());
+            .map(of_generated)
+            .or_else(|| of_conf("node.name"))
+            .unwrap_or_else(|| Sourced::new("emqx@127.0.0.1".to_owned(), Origin::Default))
+            .decided("node name");
+        let of_files = || {
+            hint.cookie
+                .map(of_generated)
+                .or_else(|| of_conf("node.cookie"))
+        };
+        let cookie = given_cookie(env)
+            .or_else(|| of_files().map(|cookie| cookie.map(Cookie::new)))
+            .unwrap_or_else(|| release.default_cookie.clone())
+            .decided("cookie");
+        let proto_dist = of_conf("cluster.proto_dist")
+            .unwrap_or_else(|| Sourced::new("inet_tcp".to_owned(), Origin::Default))
+            .decided("transport between nodes");
         let way = Way {
-            proto_dist: conf
-                .get("cluster.proto_dist")
-                .map_or("inet_tcp", String::as_str),
+            proto_dist: &proto_dist,
             uses_epmd: epmd_is_used(env),
             base_port: hint.dist_base_port.unwrap_or(DIST_BASE_PORT),
         };
-        let target = way.target(&name, &cookie)?;
+        let target = way.target(&name, cookie.expose())?;
         Ok(Contact {
             name,
             target,
@@ -139,10 +158,18 @@ impl Contact {
             None => format!("no process of this installation is running; {error}"),
         };
         Error::NotResponding {
-            name: self.name.clone(),
+            name: self.name.to_string(),
             reason,
         }
     }
+}
+
+/// The cookie of the environment.
+fn given_cookie(env: &Environment) -> Option<Sourced<Cookie>> {
+    // What a file held at boot is among the generated arguments; a FIFO cannot be read again.
+    env.sourced("EMQX_NODE__COOKIE")
+        .filter(|cookie| !cookie.starts_with("file://"))
+        .map(|cookie| cookie.map(Cookie::new))
 }
 
 /// How a node's name becomes an address.
@@ -164,6 +191,7 @@ impl Way<'_> {
     pub fn target(&self, name: &str, cookie: &str) -> Result<Target, Error> {
         let name = NodeName::parse(name).map_err(|_| Error::NodeName {
             name: name.to_owned(),
+            origin: None,
         })?;
         if self.proto_dist.ends_with("_tls") {
             return Err(Error::TlsDistribution {
@@ -201,11 +229,15 @@ fn own_host_name() -> String {
 
 /// How nodes find each other; `EPMD_ARGS` replaces EMQX's own way.
 pub fn epmd_args(env: &Environment) -> Vec<String> {
-    env.get("EPMD_ARGS")
-        .unwrap_or("-start_epmd false -epmd_module ekka_epmd -proto_dist ekka")
-        .split_whitespace()
-        .map(str::to_owned)
-        .collect()
+    sourced_epmd_args(env).into_value()
+}
+
+/// The same with where it came from.
+pub fn sourced_epmd_args(env: &Environment) -> Sourced<Vec<String>> {
+    const OWN: &str = "-start_epmd false -epmd_module ekka_epmd -proto_dist ekka";
+    env.sourced("EPMD_ARGS")
+        .unwrap_or_else(|| Sourced::new(OWN.to_owned(), Origin::Default))
+        .map(|args| args.split_whitespace().map(str::to_owned).collect())
 }
 
 /// True where the distribution's arguments leave epmd in charge.
@@ -232,9 +264,11 @@ pub fn data_dir_hint(release: &Release, env: &Environment) -> PathBuf {
     absolute_dir(dir, release.install.base.path())
 }
 
-fn newest_generated(configs: &Path) -> Option<String> {
+fn newest_generated(configs: &Path) -> Option<(PathBuf, String)> {
     let names = fs_err::read_dir(configs).ok()?.filter_map(Result::ok);
     let names = names.filter_map(|entry| entry.file_name().into_string().ok());
     let newest = newest_vm_args(names)?;
-    fs_err::read_to_string(configs.join(newest)).ok()
+    let file = configs.join(newest);
+    let text = fs_err::read_to_string(&file).ok()?;
+    Some((file, text))
 }

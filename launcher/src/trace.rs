@@ -1,4 +1,5 @@
-//! `DEBUG=1` and `DEBUG=2`: what the program decides, on standard error.
+//! `DEBUG=1`: what the program decides and why, a line each on standard error. `DEBUG=2`: also every
+//! program that it starts. Secrets are redacted in both.
 
 use tracing::Level;
 use tracing_subscriber::fmt;

@@ -17,8 +17,16 @@ const MAX_VALUE: usize = 64 * 1024;
 /// The variables that an `emqx_vars` file sets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EmqxVars {
-    values: Vec<(String, String)>,
+    values: Vec<Assigned>,
     exported: Vec<String>,
+}
+
+/// A variable with its value and the line of its last assignment, from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Assigned {
+    name: String,
+    value: String,
+    line: usize,
 }
 
 /// Text outside the grammar, or a variable without a value, with its line.
@@ -50,7 +58,7 @@ impl EmqxVars {
             let Some(statement) = parse::statement(line).map_err(at)? else {
                 continue;
             };
-            vars.perform(statement, lookup).map_err(at)?;
+            vars.perform(index + 1, statement, lookup).map_err(at)?;
         }
         Ok(vars)
     }
@@ -58,17 +66,20 @@ impl EmqxVars {
     /// The value that the file gives `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.values
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.find(name).map(|assigned| assigned.value.as_str())
+    }
+
+    /// The line, from 1, of the assignment that counts for `name`.
+    #[must_use]
+    pub fn line(&self, name: &str) -> Option<usize> {
+        self.find(name).map(|assigned| assigned.line)
     }
 
     /// All names and values that the file sets, in the order of their first assignment.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.values
             .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .map(|assigned| (assigned.name.as_str(), assigned.value.as_str()))
     }
 
     /// Whether the file exports `name`. A variable that the caller's environment has is exported
@@ -78,8 +89,13 @@ impl EmqxVars {
         self.exported.iter().any(|known| known == name)
     }
 
+    fn find(&self, name: &str) -> Option<&Assigned> {
+        self.values.iter().find(|assigned| assigned.name == name)
+    }
+
     fn perform(
         &mut self,
+        line: usize,
         statement: Statement,
         lookup: &dyn Fn(&str) -> Option<String>,
     ) -> Result<(), String> {
@@ -94,9 +110,18 @@ impl EmqxVars {
         let Some(pieces) = value else { return Ok(()) };
         let mut expanded = String::new();
         self.expand(&pieces, lookup, &mut expanded)?;
-        match self.values.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, value)) => *value = expanded,
-            None => self.values.push((name, expanded)),
+        let assigned = Assigned {
+            name,
+            value: expanded,
+            line,
+        };
+        match self
+            .values
+            .iter_mut()
+            .find(|known| known.name == assigned.name)
+        {
+            Some(known) => *known = assigned,
+            None => self.values.push(assigned),
         }
         Ok(())
     }

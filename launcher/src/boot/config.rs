@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use relup::term::{Parsed, Term, parse_expression};
 
+use crate::environment::Environment;
 use crate::error::Error;
+use crate::sourced::{Origin, Sourced};
+use crate::stopped::{PlainLines, plain_lines};
 
 /// The keys that are looked up; the licence's key only where one is needed.
 pub const KEYS: [&str; 6] = [
@@ -25,6 +28,8 @@ pub const LICENSE_KEY: &str = "license.key";
 pub struct BootConfigs {
     text: String,
     values: BTreeMap<String, String>,
+    /// The file that hocon read, and its plain lines; `None` for values that were preset.
+    conf: Option<(PathBuf, PlainLines)>,
 }
 
 impl BootConfigs {
@@ -39,7 +44,31 @@ impl BootConfigs {
         BootConfigs {
             text: text.to_owned(),
             values,
+            conf: None,
         }
+    }
+
+    /// The same values, read from this file with that content.
+    #[must_use]
+    pub fn of_conf(self, file: PathBuf, content: &str) -> BootConfigs {
+        BootConfigs {
+            conf: Some((file, plain_lines(content))),
+            ..self
+        }
+    }
+
+    /// A value and where it came from. Hocon lets a variable of the environment override a path.
+    pub fn sourced(&self, env: &Environment, key: &'static str) -> Option<Sourced<String>> {
+        let variable = override_name(key);
+        let origin = match &self.conf {
+            None => Origin::Preset(key),
+            Some(_) if env.get_os(&variable).is_some() => Origin::Variable(variable),
+            Some((file, lines)) => match lines.get(key) {
+                Some((line, _)) => Origin::Conf(file.clone(), *line),
+                None => Origin::Hocon(key, file.clone()),
+            },
+        };
+        Some(Sourced::new(self.get(key)?.to_owned(), origin))
     }
 
     /// The lines as they were read, for the process that continues this boot.
@@ -59,12 +88,17 @@ impl BootConfigs {
     ///
     /// # Errors
     /// When the configuration names none.
-    pub fn data_dir(&self, base: &Path) -> Result<PathBuf, Error> {
-        let dir = self.get("node.data_dir").ok_or(Error::ConfigValue {
-            key: "node.data_dir",
-        })?;
-        Ok(absolute_dir(dir, base))
+    pub fn data_dir(&self, env: &Environment, base: &Path) -> Result<Sourced<PathBuf>, Error> {
+        const KEY: &str = "node.data_dir";
+        let dir = self.sourced(env, KEY);
+        let dir = dir.ok_or(Error::ConfigValue { key: KEY })?;
+        Ok(dir.map(|dir| absolute_dir(&dir, base)))
     }
+}
+
+/// The variable that overrides a path: `node.data_dir` is `EMQX_NODE__DATA_DIR`.
+fn override_name(key: &str) -> String {
+    format!("EMQX_{}", key.to_uppercase().replace('.', "__"))
 }
 
 /// A directory of the configuration: no trailing slash, relative to the base.
@@ -134,6 +168,34 @@ mod tests {
         );
         check("[warning] a=b", "[warning] a", None);
         check("node.cookie=\"a=b\"", "node.cookie", Some("a=b"));
+    }
+
+    #[test]
+    fn a_value_comes_from_the_variable_before_the_line_before_the_schema() {
+        let mut env = Environment::default();
+        env.set("EMQX_NODE__DATA_DIR", "/d");
+        let text = "node.data_dir=\"/d\"\nnode.name=\"a@h\"\nnode.cookie=\"c\"";
+        let conf = "# mine\nnode {\n  name = \"a@h\"\n}\n";
+        let configs = BootConfigs::parse(text).of_conf("/e/emqx.conf".into(), conf);
+        let check = |configs: &BootConfigs, key, expected: Origin| {
+            let value = configs.sourced(&env, key).expect("it is there");
+            assert_eq!(value.origin(), &expected);
+        };
+        let variable = Origin::Variable("EMQX_NODE__DATA_DIR".into());
+        check(&configs, "node.data_dir", variable);
+        check(
+            &configs,
+            "node.name",
+            Origin::Conf("/e/emqx.conf".into(), 3),
+        );
+        check(
+            &configs,
+            "node.cookie",
+            Origin::Hocon("node.cookie", "/e/emqx.conf".into()),
+        );
+        let preset = BootConfigs::parse(text);
+        check(&preset, "node.name", Origin::Preset("node.name"));
+        assert!(preset.sourced(&env, "license.key").is_none());
     }
 
     #[test]

@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use shims::cookie::Cookie;
+
 use crate::boot::config::BootConfigs;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::release::Release;
+use crate::sourced::{Origin, Sourced};
 
 /// The cookie of EMQX's example configurations, as well known as the default one.
 const SAMPLE_COOKIE: &str = "emqxsecretcookie";
@@ -38,20 +41,27 @@ pub fn resolve_cookie(
     release: &Release,
     env: &mut Environment,
     configs: &BootConfigs,
-) -> Result<String, Error> {
+) -> Result<Sourced<Cookie>, Error> {
+    let default = || {
+        release
+            .default_cookie
+            .clone()
+            .map(|cookie| cookie.expose().to_owned())
+    };
     let setting = env
-        .get("EMQX_NODE__COOKIE")
-        .or_else(|| configs.get("node.cookie"))
-        .unwrap_or(&release.default_cookie);
-    match CookieSource::parse(setting) {
-        CookieSource::Literal(cookie) => Ok(cookie),
+        .sourced("EMQX_NODE__COOKIE")
+        .or_else(|| configs.sourced(env, "node.cookie"))
+        .unwrap_or_else(default);
+    match CookieSource::parse(&setting) {
+        CookieSource::Literal(cookie) => Ok(setting.map(|_| Cookie::new(cookie))),
         CookieSource::File(path) => {
             let content = fs_err::read_to_string(&path).map_err(|error| {
                 Error::Cookie(format!("node.cookie file cannot be read: {error}"))
             })?;
             let cookie = cookie_of_file(&path, &content)?;
             env.set("EMQX_NODE__COOKIE", &cookie);
-            Ok(cookie)
+            let origin = Origin::File(path, Box::new(setting.origin().clone()));
+            Ok(Sourced::new(Cookie::new(cookie), origin))
         }
     }
 }

@@ -38,7 +38,7 @@ pub fn start(host: &Host, release: &Release) -> Result<(), Error> {
             uses_epmd: epmd_is_used(&boot.env),
             base_port,
         };
-        way.target(&boot.name.to_string(), &boot.cookie)
+        way.target(&boot.name.to_string(), boot.cookie.expose())
     };
     // A node that could not be watched is refused before anything is written.
     target(&boot, DIST_BASE_PORT)?;
@@ -91,7 +91,7 @@ fn run_erl(release: &Release, boot: &Boot, pipe_dir: &Path, time: &str) -> ExecS
         args: vec![
             "-daemon".into(),
             pipes,
-            release.log_dir.clone().into(),
+            (&release.log_dir).into(),
             format!("exec {} console", shell_word(&release.launcher)).into(),
         ],
         env,

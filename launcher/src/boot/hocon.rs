@@ -73,15 +73,15 @@ impl Hocon {
         }
         let file = self.release.etc_dir.join("emqx.conf");
         let count = keys.len().to_string();
-        let schema = self.release.schema_mod.clone();
+        let schema = self.release.schema_mod.to_string();
         let words = [schema.as_str(), &count].into_iter().chain(keys.clone());
         let mut args: Vec<&[u8]> = words.map(str::as_bytes).collect();
         args.push(file.as_os_str().as_bytes());
         if let Some(lines) = self.ask(env, "multi_get", "values", &args)? {
             let lines: Vec<_> = lines.iter().map(|l| String::from_utf8_lossy(l)).collect();
-            return Ok(BootConfigs::parse(&lines.join("\n")));
+            return Ok(with_origin(&lines.join("\n"), file));
         }
-        nodetool::multi_get(&self.release, env, &file, &keys).map(|text| BootConfigs::parse(&text))
+        nodetool::multi_get(&self.release, env, &file, &keys).map(|text| with_origin(&text, file))
     }
 
     /// Generates what the VM gets: the applications' configuration is written as
@@ -92,7 +92,7 @@ impl Hocon {
     /// What hocon says against the configuration; a file that cannot be written.
     pub fn generate(&mut self, env: &Environment, files: &Generated) -> Result<String, Error> {
         let sources = self.sources(&files.dir);
-        let schema = self.release.schema_mod.clone();
+        let schema = self.release.schema_mod.to_string();
         let args = with_schema(&schema, &sources);
         if let Some(contents) = self.ask(env, "generate", "generate", &args)?
             && let [app_config, vm_args] = contents.as_slice()
@@ -110,7 +110,7 @@ impl Hocon {
     /// What hocon says against it.
     pub fn check_schema(&mut self, env: &Environment, configs_dir: &Path) -> Result<(), Error> {
         let sources = self.sources(configs_dir);
-        let schema = self.release.schema_mod.clone();
+        let schema = self.release.schema_mod.to_string();
         let args = with_schema(&schema, &sources);
         match self.ask(env, "check_schema", "check", &args)? {
             Some(_) => Ok(()),
@@ -173,6 +173,12 @@ impl Hocon {
             self.release.etc_dir.join("emqx.conf"),
         ]
     }
+}
+
+/// The values with the lines that they stand in, for those who want to know where they came from.
+fn with_origin(values: &str, file: PathBuf) -> BootConfigs {
+    let content = fs_err::read(&file).unwrap_or_default();
+    BootConfigs::parse(values).of_conf(file, &String::from_utf8_lossy(&content))
 }
 
 fn with_schema<'a>(schema: &'a str, files: &'a [PathBuf]) -> Vec<&'a [u8]> {

@@ -19,6 +19,7 @@ pub mod watch;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use shims::cookie::Cookie;
 use shims::node_name::NodeName;
 
 use crate::boot::config::BootConfigs;
@@ -37,7 +38,8 @@ use crate::message;
 use crate::pipe;
 use crate::release::Release;
 use crate::shell::{elixir_program, wants_iex};
-use crate::target::epmd_args;
+use crate::sourced::{Origin, Sourced};
+use crate::target::sourced_epmd_args;
 
 /// Tells the console process that a `start` has prepared the boot: the time of the generated files.
 pub const PREPARED: &str = "_EMQX_BOOT_PREPARED";
@@ -50,15 +52,17 @@ pub struct Boot {
     /// The values that hocon gave.
     pub configs: BootConfigs,
     /// The node's name.
-    pub name: NodeName,
+    pub name: Sourced<NodeName>,
     /// The cookie itself.
-    pub cookie: String,
+    pub cookie: Sourced<Cookie>,
     /// The data directory.
-    pub data_dir: PathBuf,
+    pub data_dir: Sourced<PathBuf>,
     /// The distribution's transport.
-    pub proto_dist: String,
+    pub proto_dist: Sourced<String>,
     /// How nodes find each other, with the TLS options where TLS is used.
-    pub epmd_args: Vec<String>,
+    pub epmd_args: Sourced<Vec<String>>,
+    /// When the VM loads code.
+    pub mode: Sourced<String>,
     /// The release's hocon; `None` where the process that started this one has asked it already,
     /// and after the last question.
     hocon: Option<Hocon>,
@@ -72,13 +76,11 @@ impl Boot {
     pub fn prepare(host: &Host, release: &Release, command: Command) -> Result<Boot, Error> {
         let mut env = release.child_environment(&host.env);
         check_profile(&env)?;
-        if env.get("EMQX_FEATURES") == Some("ESSENTIAL") {
-            env.set_default("CODE_LOADING_MODE", "interactive");
-        }
+        let mode = code_loading_mode(&mut env).decided("code loading mode");
         refuse_second(release, env.get("EMQX_NODE__NAME"), None, command)?;
         if !release.etc_dir.join("emqx.conf").is_file() {
             return Err(Error::NoEmqxConf {
-                etc: release.etc_dir.clone(),
+                etc: release.etc_dir.to_path_buf(),
             });
         }
         let mut mnesia_hook = None;
@@ -99,19 +101,24 @@ impl Boot {
             env.set("EMQX_NODE__DB_BACKEND", "mnesia");
             env.set("EMQX_NODE__ROLE", "core");
         }
-        let name = node_name(&env, &configs)?;
-        let data_dir = configs.data_dir(release.install.base.path())?;
+        let name = node_name(&env, &configs)?.decided("node name");
+        let data_dir = configs.data_dir(&env, release.install.base.path())?;
+        let data_dir = data_dir.decided("data directory");
         refuse_second(release, Some(&name.to_string()), Some(&data_dir), command)?;
-        let cookie = resolve_cookie(release, &mut env, &configs)?;
+        let cookie = resolve_cookie(release, &mut env, &configs)?.decided("cookie");
         let proto_dist = configs
-            .get("cluster.proto_dist")
-            .unwrap_or("inet_tcp")
-            .to_owned();
+            .sourced(&env, "cluster.proto_dist")
+            .unwrap_or_else(|| Sourced::new("inet_tcp".to_owned(), Origin::Default))
+            .decided("transport between nodes");
         env.set("EKKA_PROTO_DIST_MOD", &proto_dist);
         env.set("ESCRIPT_NAME", name.short());
-        let mut epmd_args = epmd_args(&env);
+        let mut epmd_args = sourced_epmd_args(&env).decided("arguments of the distribution");
         if proto_dist.ends_with("_tls") {
-            epmd_args.extend(["-ssl_dist_optfile".to_owned(), ssl_options(release, &env)?]);
+            let options = ssl_options(release, &env)?.decided("options of TLS between nodes");
+            epmd_args = epmd_args.map(|mut args| {
+                args.extend(["-ssl_dist_optfile".to_owned(), options.into_value()]);
+                args
+            });
         }
         Ok(Boot {
             env,
@@ -121,6 +128,7 @@ impl Boot {
             data_dir,
             proto_dist,
             epmd_args,
+            mode,
             hocon,
         })
     }
@@ -131,11 +139,9 @@ impl Boot {
     }
 
     /// The pipes of the daemon's console.
-    pub fn pipe_dir(&self, user: &str) -> PathBuf {
-        match self.env.get_os("PIPE_DIR") {
-            Some(dir) => PathBuf::from(dir),
-            None => pipe::dir(&self.data_dir, user, &self.name.to_string()),
-        }
+    pub fn pipe_dir(&self, user: &str) -> Sourced<PathBuf> {
+        pipe::sourced_dir(&self.env, &self.data_dir, user, &self.name.to_string())
+            .decided("console pipes")
     }
 
     /// Checks the licence and writes the generated files. Nothing is written where the release
@@ -162,7 +168,7 @@ impl Boot {
                 "-sname"
             },
             name: &name,
-            cookie: &self.cookie,
+            cookie: self.cookie.expose(),
             mnesia_dir: &self.data_dir.join("mnesia").join(&name),
         };
         files.write_vm_args(vm_args::merge(&installed, &generated, &own).as_bytes())?;
@@ -201,16 +207,13 @@ impl Boot {
             command,
             iex,
             words,
-            mode: env
-                .get("CODE_LOADING_MODE")
-                .unwrap_or("embedded")
-                .to_owned(),
+            mode: self.mode.to_string(),
             debug_init: env.get("DEBUG") == Some("2"),
             env,
             config: files.app_config(),
             args_file: files.vm_args(),
-            epmd_args: self.epmd_args.clone(),
-            proto_dist: self.proto_dist.clone(),
+            epmd_args: self.epmd_args.to_vec(),
+            proto_dist: self.proto_dist.to_string(),
             data_dir: &self.data_dir,
         })
     }
@@ -251,29 +254,46 @@ pub fn plan_foreground(
     Ok(boot.plan_vm(release, command, iex, shown, &files))
 }
 
-fn node_name(env: &Environment, configs: &BootConfigs) -> Result<NodeName, Error> {
-    let name = env
-        .get("EMQX_NODE__NAME")
-        .or_else(|| configs.get("node.name"))
-        .unwrap_or("emqx");
-    NodeName::parse(name).map_err(|_| Error::NodeName {
-        name: name.to_owned(),
-    })
+fn node_name(env: &Environment, configs: &BootConfigs) -> Result<Sourced<NodeName>, Error> {
+    env.sourced("EMQX_NODE__NAME")
+        .or_else(|| configs.sourced(env, "node.name"))
+        .unwrap_or_else(|| Sourced::new("emqx".to_owned(), Origin::Default))
+        .try_map(|name, origin| {
+            NodeName::parse(&name).map_err(|_| Error::NodeName {
+                name: name.clone(),
+                origin: Some(origin.clone()),
+            })
+        })
 }
 
-fn ssl_options(release: &Release, env: &Environment) -> Result<String, Error> {
-    let path = match env.get("EMQX_SSL_DIST_OPTFILE") {
-        Some(path) => path.to_owned(),
-        None => release
-            .etc_dir
-            .join("ssl_dist.conf")
-            .to_string_lossy()
-            .into_owned(),
-    };
-    if path.contains(char::is_whitespace) {
-        return Err(Error::BlankInSslOptions { path });
+/// `ESSENTIAL` features start sooner when code is loaded as it is needed.
+fn code_loading_mode(env: &mut Environment) -> Sourced<String> {
+    const NAME: &str = "CODE_LOADING_MODE";
+    if let Some(mode) = env.sourced(NAME) {
+        return mode;
     }
-    Ok(path)
+    if env.get("EMQX_FEATURES") == Some("ESSENTIAL") {
+        env.set(NAME, "interactive");
+        let origin = Origin::Variable("EMQX_FEATURES".into());
+        return Sourced::new("interactive".into(), origin);
+    }
+    Sourced::new("embedded".into(), Origin::Default)
+}
+
+fn ssl_options(release: &Release, env: &Environment) -> Result<Sourced<String>, Error> {
+    let default = || {
+        let path = release.etc_dir.join("ssl_dist.conf");
+        let origin = release.etc_dir.origin().clone();
+        Sourced::new(path.to_string_lossy().into_owned(), origin)
+    };
+    let path = env.sourced("EMQX_SSL_DIST_OPTFILE");
+    path.unwrap_or_else(default).try_map(|path, _| {
+        if path.contains(char::is_whitespace) {
+            Err(Error::BlankInSslOptions { path })
+        } else {
+            Ok(path)
+        }
+    })
 }
 
 /// The disk log of older log settings would keep the node from starting under new ones.

@@ -29,8 +29,8 @@ pub fn warn(release: &Release, boot: &Boot) -> Result<(), Error> {
     }
     let profile = boot.env.get("EMQX_SECURITY_PROFILE").unwrap_or("legacy");
     let warnings = check_default_cookie(
-        &boot.cookie,
-        &release.default_cookie,
+        boot.cookie.expose(),
+        release.default_cookie.expose(),
         &release.etc_dir,
         profile,
     )?;

@@ -64,6 +64,10 @@ REL_VSN="5.10.5"
             ("EMQX_DESCRIPTION", "EMQX Enterprise"),
         ]
     );
+    // Line 1 is empty here; the last assignment counts.
+    for (name, line) in [("REL_VSN", Some(16)), ("ERTS_VSN", Some(5)), ("X", None)] {
+        assert_eq!(vars.line(name), line, "{name}");
+    }
     for (name, exported) in [
         ("EMQX_LOG_DIR", true),
         ("EMQX_DESCRIPTION", true),
