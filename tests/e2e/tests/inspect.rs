@@ -1,8 +1,12 @@
-//! Looking into the program: `DEBUG` tells each decision and where its value came from.
+//! Looking into the program: `DEBUG` tells each decision and where its value came from, strace tells
+//! what it opens, a terminal shows its colours.
+
+use std::path::{Path, PathBuf};
 
 use e2e::install::Install;
-use e2e::process::Finished;
-use e2e::sample::V4;
+use e2e::process::{Finished, HANG, run};
+use e2e::sample::{Sample, V4, V5};
+use e2e::terminal::Terminal;
 
 /// A cookie that must be read nowhere.
 const COOKIE: &str = "s3cretOfThisTest";
@@ -127,5 +131,144 @@ fn an_error_says_where_the_wrong_value_came_from() -> e2e::Result<()> {
     let refused = install.emqx(&["start"])?.exit_code(1)?;
     let hint = format!("'e+x@127.0.0.1' (from {}:6)", conf.display());
     assert!(refused.stderr.contains(&hint), "{refused}");
+    Ok(())
+}
+
+/// What a command asks the system for, as strace tells it; `None` where nothing can be traced.
+fn traced(install: &Install, args: &[&str]) -> e2e::Result<Option<Vec<String>>> {
+    let log = install.scratch().join("strace.log");
+    let mut probe = install.command("strace");
+    let can = run(probe.args(["-o", "/dev/null", "true"]), HANG);
+    if !can.as_ref().is_ok_and(|finished| finished.code == Some(0)) {
+        println!("skipped: strace cannot trace here: {can:?}");
+        return Ok(None);
+    }
+    let mut strace = install.command("strace");
+    strace
+        .args(["-f", "-qq", "-e", "trace=%file,%process,%network", "-o"])
+        .arg(&log)
+        .arg(install.path("bin/emqx"))
+        .args(args)
+        // What makes other programs look for catalogues, time zones and terminals' descriptions.
+        .env("LANG", "de_DE.UTF-8")
+        .env("TZ", "Europe/Berlin")
+        .env("TERM", "xterm");
+    run(&mut strace, HANG)?.success()?;
+    let calls = fs_err::read_to_string(&log)?;
+    // The process id stands in front.
+    let calls = calls.lines().filter_map(|line| line.split_once(' '));
+    Ok(Some(
+        calls
+            .map(|(_, call)| call.trim_start().to_owned())
+            .collect(),
+    ))
+}
+
+/// Demands that a command opens nothing but the files, starts nothing and connects to nothing.
+fn opens_only(install: &Install, args: &[&str], files: &[PathBuf]) -> e2e::Result<()> {
+    let Some(calls) = traced(install, args)? else {
+        return Ok(());
+    };
+    for call in &calls {
+        let name = call.split('(').next().unwrap_or_default();
+        let path = call.split('"').nth(1).unwrap_or_default();
+        let allowed = match name {
+            "open" | "openat" | "openat2" => {
+                // The language's runtime looks up where the stack ends.
+                path == "/proc/self/maps" || files.iter().any(|file| file == Path::new(path))
+            }
+            // These open nothing; the own path and the marker's tree are looked at by them.
+            "readlink" | "readlinkat" | "access" | "stat" | "statx" | "newfstatat" | "fstat" => {
+                path.is_empty()
+                    || path == "/proc/self/exe"
+                    || Path::new(path).starts_with(install.root())
+            }
+            "execve" => path == install.path("bin/emqx").to_string_lossy(),
+            "exit_group" | "exit" => true,
+            _ => call.starts_with("+++"),
+        };
+        assert!(allowed, "emqx {}: {call}", args.join(" "));
+    }
+    let execs = calls.iter().filter(|call| call.starts_with("execve("));
+    assert_eq!(execs.count(), 1, "{calls:?}");
+    Ok(())
+}
+
+#[test]
+fn commands_that_only_tell_open_no_file_they_do_not_need() -> e2e::Result<()> {
+    let install = Install::sample(V4)?;
+    for args in [
+        &["help"][..],
+        &["start", "help"],
+        &["relup", "--help"],
+        &["completions", "bash"],
+        &["man"],
+        &["man", "relup", "upgrade"],
+    ] {
+        opens_only(&install, args, &[])?;
+    }
+    let own = [
+        install.path("relup/current"),
+        install.path("releases/emqx_vars"),
+    ];
+    for command in ["root_dir", "ertspath", "version"] {
+        opens_only(&install, &[command], &own)?;
+    }
+    // A deployed tree has a file of the same kind, and could have a marker of its own.
+    let deployed = install.path("relup").join(V5);
+    fs_err::create_dir_all(&deployed)?;
+    let mut tar = install.command("tar");
+    tar.arg("-xzf").arg(Sample::find()?.tarball(V5)?);
+    run(tar.arg("-C").arg(&deployed), HANG)?.success()?;
+    fs_err::write(install.path("relup/current"), V5)?;
+    let mut files = own.to_vec();
+    files.extend([
+        deployed.join("relup/current"),
+        deployed.join("releases/emqx_vars"),
+    ]);
+    for command in ["root_dir", "ertspath", "version"] {
+        opens_only(&install, &[command], &files)?;
+    }
+    let root = install.emqx(&["root_dir"])?.success()?;
+    assert_eq!(root.text(), deployed.to_string_lossy());
+    Ok(())
+}
+
+/// Runs a command that fails, on a terminal, and gives what the screen showed.
+fn shown_on_a_terminal(install: &Install, name: &str, value: &str) -> e2e::Result<String> {
+    let mut script = install.command("script");
+    for other in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+        script.env_remove(other);
+    }
+    let line = format!(
+        "{name}={value} '{}' nonsense",
+        install.path("bin/emqx").display()
+    );
+    let terminal = Terminal::run_line(script, &line)?;
+    Ok(terminal.ends()?.exit_code(1)?.stdout)
+}
+
+#[test]
+fn colours_are_for_terminals_and_for_those_who_want_them() -> e2e::Result<()> {
+    let install = Install::sample(V4)?;
+    for (name, value, coloured) in [
+        ("NOTHING", "1", true),
+        ("NO_COLOR", "1", false),
+        // An empty value is none.
+        ("NO_COLOR", "", true),
+        ("CLICOLOR", "0", false),
+        ("CLICOLOR", "1", true),
+        ("TERM", "dumb", false),
+    ] {
+        let screen = shown_on_a_terminal(&install, name, value)?;
+        assert!(screen.contains("ERROR: 'nonsense'"), "{screen}");
+        let found = screen.contains("\u{1b}[");
+        assert_eq!(found, coloured, "{name}={value}: {screen:?}");
+    }
+    for (name, coloured) in [("NOTHING", false), ("CLICOLOR_FORCE", true)] {
+        let mut command = install.emqx_command(&["nonsense"]);
+        let piped = run(command.env_remove("NO_COLOR").env(name, "1"), HANG)?.exit_code(1)?;
+        assert_eq!(piped.stderr.contains("\u{1b}["), coloured, "{piped}");
+    }
     Ok(())
 }
