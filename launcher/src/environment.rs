@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::time::Duration;
 
 use crate::sourced::{Origin, Sourced};
 
@@ -38,15 +37,6 @@ impl Environment {
             .get(OsStr::new(name))
             .map(OsString::as_os_str)
             .filter(|value| !value.is_empty())
-    }
-
-    /// A number of seconds; the default where the variable is unset or no number.
-    pub fn seconds(&self, name: &str, default: u64) -> Duration {
-        Duration::from_secs(
-            self.get(name)
-                .and_then(|text| text.parse().ok())
-                .unwrap_or(default),
-        )
     }
 
     /// Sets a variable.

@@ -1,7 +1,7 @@
 //! Everything that can stop the launcher, with its words, its remedy and its exit code.
 //! Printed in one place, `main_with`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::boot::hocon::Refusal;
 use crate::command::{Command, command_usage};
@@ -96,10 +96,11 @@ pub enum Error {
         name: String,
         host: String,
         reason: String,
+        left: Option<i32>,
     },
 
     #[error("{name} node is started, but failed to complete the boot sequence in time.")]
-    StartTimeout { name: String },
+    StartTimeout { name: String, left: Option<i32> },
 
     #[error("More than one EMQX node found running (root dir: {}): {names}", root.display())]
     SeveralNodes { root: PathBuf, names: String },
@@ -124,6 +125,9 @@ pub enum Error {
 
     #[error("Stop failed, process {pid} is still there after {seconds} seconds")]
     StopTimeout { pid: i32, seconds: u64 },
+
+    #[error("Graceful shutdown of {name} is not complete: {reason}")]
+    StopUnseen { name: String, reason: String },
 
     #[error("RPC to {name} failed: {reason}")]
     Rpc { name: String, reason: String },
@@ -199,6 +203,7 @@ impl Error {
             | Error::NoConsole { .. }
             | Error::StopFailed { .. }
             | Error::StopTimeout { .. }
+            | Error::StopUnseen { .. }
             | Error::Rpc { .. }
             | Error::Answer { .. }
             | Error::Syntax(_)
@@ -265,22 +270,18 @@ impl Error {
             Error::NoLicense | Error::License { .. } => {
                 vec!["set EMQX_LICENSE__KEY, or license.key in emqx.conf".into()]
             }
-            Error::StartDied { log, tail, .. } if tail.is_empty() => vec![format!(
-                "it said nothing in {}; run_erl needs a pseudo terminal (/dev/pts)",
-                log.display()
-            )],
-            Error::StartDied { log, tail, .. } => {
-                let mut hints: Vec<String> = tail.lines().map(|line| format!("  {line}")).collect();
-                hints.push(format!("find more in the latest {}", log.display()));
-                hints
-            }
-            Error::StartUnreachable { host, reason, .. } => vec![
+            Error::StartDied { log, tail, .. } => last_words(log, tail),
+            Error::StartUnreachable {
+                host, reason, left, ..
+            } => vec![
                 reason.clone(),
                 format!("make sure that '{host}' is a resolvable and reachable host name"),
+                still_there(*left),
             ],
-            Error::StartTimeout { .. } => vec![
+            Error::StartTimeout { left, .. } => vec![
                 "EMQX_WAIT_FOR_START gives the seconds to wait; erlang.log.* tells what it did"
                     .into(),
+                still_there(*left),
             ],
             Error::SeveralNodes { .. } => {
                 vec!["set EMQX_NODE__NAME to the node this command is meant for".into()]
@@ -293,7 +294,7 @@ impl Error {
             Error::NoConsole { .. } => {
                 vec!["only a node that `emqx start` booted has one; try `emqx remote`".into()]
             }
-            Error::StopTimeout { .. } => {
+            Error::StopTimeout { .. } | Error::StopUnseen { .. } => {
                 vec!["EMQX_WAIT_FOR_STOP gives the seconds to wait".into()]
             }
             Error::Usage(command) => command_usage("emqx", *command)
@@ -327,4 +328,24 @@ fn hints_for_the_vm(build_info: &str, vsn: &str) -> Vec<String> {
     hints.push(format!("  version: {vsn}"));
     hints.push("libraries needed: openssl (libcrypto), ncurses (libtinfo), libatomic1".into());
     hints
+}
+
+/// What the console of a node that ended said last, and where to read on.
+fn last_words(log: &Path, tail: &str) -> Vec<String> {
+    let log = log.display();
+    if tail.is_empty() {
+        return vec![format!(
+            "it said nothing in {log}; run_erl needs a pseudo terminal (/dev/pts)"
+        )];
+    }
+    let mut hints: Vec<String> = tail.lines().map(|line| format!("  {line}")).collect();
+    hints.push(format!("find more in {log}"));
+    hints
+}
+
+/// What is left of a boot that was given up; an empty line is not printed.
+fn still_there(process: Option<i32>) -> String {
+    process.map_or_else(String::new, |pid| {
+        format!("process {pid} does not end; `kill -9 {pid}` ends it")
+    })
 }

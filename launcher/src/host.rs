@@ -78,12 +78,19 @@ pub fn process_table() -> Vec<Process> {
         .filter_map(Result::ok)
         .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
         .filter(|pid| *pid != own)
-        .filter_map(|pid| {
-            read_cmdline(pid, &mut cmdline)?;
-            let args = split_cmdline(&cmdline);
-            (!args.is_empty()).then_some(Process { pid, args })
-        })
+        .filter_map(|pid| read_process(pid, &mut cmdline))
         .collect()
+}
+
+/// One row of the process table.
+pub fn process(pid: i32) -> Option<Process> {
+    read_process(pid, &mut Vec::new())
+}
+
+fn read_process(pid: i32, cmdline: &mut Vec<u8>) -> Option<Process> {
+    read_cmdline(pid, cmdline)?;
+    let args = split_cmdline(cmdline);
+    (!args.is_empty()).then_some(Process { pid, args })
 }
 
 /// Reads into a buffer that is used again: a machine may have thousands of processes, and what the
@@ -115,15 +122,80 @@ fn split_cmdline(cmdline: &[u8]) -> Vec<OsString> {
 
 /// True while the process exists and is no zombie: a zombie has ended, only its parent is late.
 pub fn is_alive(pid: i32) -> bool {
-    let Ok(stat) = fs_err::read(format!("/proc/{pid}/stat")) else {
-        return false;
-    };
-    // The command name may hold blanks and parentheses: the state follows the last ')'.
-    let after = stat
+    Stat::read(pid).is_some_and(|stat| !matches!(stat.state, b'Z' | b'X'))
+}
+
+/// When the process was started, in the kernel's ticks: with its id it means one process for ever.
+pub fn start_time(pid: i32) -> Option<u64> {
+    Stat::read(pid).map(|stat| stat.start_time)
+}
+
+/// The process that has this one as its child.
+pub fn parent_of(pid: i32) -> Option<i32> {
+    Stat::read(pid).map(|stat| stat.parent)
+}
+
+/// The processes that have this one as their parent.
+pub fn children_of(pid: i32) -> Vec<i32> {
+    // Not every kernel keeps the list.
+    if let Ok(list) = fs_err::read_to_string(format!("/proc/{pid}/task/{pid}/children")) {
+        return list
+            .split_ascii_whitespace()
+            .filter_map(|child| child.parse().ok())
+            .collect();
+    }
+    process_table()
         .iter()
-        .rposition(|byte| *byte == b')')
-        .map_or(0, |at| at + 2);
-    !matches!(stat.get(after), None | Some(b'Z' | b'X'))
+        .map(|process| process.pid)
+        .filter(|child| parent_of(*child) == Some(pid))
+        .collect()
+}
+
+/// A variable of the environment that a process was started with, where the caller may see it.
+pub fn variable_of(pid: i32, name: &str) -> Option<OsString> {
+    let environ = fs_err::read(format!("/proc/{pid}/environ")).ok()?;
+    let mut variables = environ.split(|byte| *byte == 0);
+    let value = variables.find_map(|variable| {
+        let value = variable.strip_prefix(name.as_bytes())?;
+        value.strip_prefix(b"=").filter(|value| !value.is_empty())
+    });
+    value.map(|value| OsStr::from_bytes(value).to_owned())
+}
+
+/// The files that a process has open, where the caller may see them.
+pub fn open_files_of(pid: i32) -> Vec<PathBuf> {
+    let Ok(entries) = fs_err::read_dir(format!("/proc/{pid}/fd")) else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(|entry| fs_err::read_link(entry.ok()?.path()).ok())
+        .collect()
+}
+
+/// What `/proc/<pid>/stat` tells of a process.
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    state: u8,
+    parent: i32,
+    start_time: u64,
+}
+
+impl Stat {
+    fn read(pid: i32) -> Option<Stat> {
+        Stat::parse(&fs_err::read(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// The command's name may hold blanks and parentheses: the fields follow the last `)`.
+    fn parse(stat: &[u8]) -> Option<Stat> {
+        let end = stat.iter().rposition(|byte| *byte == b')')?;
+        let fields = std::str::from_utf8(&stat[end + 1..]).ok()?;
+        let mut fields = fields.split_ascii_whitespace();
+        Some(Stat {
+            state: *fields.next()?.as_bytes().first()?,
+            parent: fields.next()?.parse().ok()?,
+            start_time: fields.nth(17)?.parse().ok()?,
+        })
+    }
 }
 
 /// Whether a path leads a process to the same file as this one: a container has its own files under
@@ -217,6 +289,22 @@ mod tests {
             &["beam.smp", "-root", "/opt/e mqx"],
         );
         check(b"a\0\0b\0", &["a", "", "b"]);
+    }
+
+    #[test]
+    fn the_name_of_a_process_does_not_shift_its_fields() {
+        let rest = "S 632 7 7 34817 643 4194304 9 8 7 6 5 4 3 2 20 0 22 0 4711 9 9 9";
+        for name in ["run_erl", "a b", "x) R 1 (y", ")"] {
+            let stat = Stat::parse(format!("643 ({name}) {rest}\n").as_bytes());
+            let expected = Stat {
+                state: b'S',
+                parent: 632,
+                start_time: 4711,
+            };
+            assert_eq!(stat, Some(expected), "{name}");
+        }
+        assert_eq!(Stat::parse(b""), None);
+        assert_eq!(Stat::parse(b"1 (x) S 1"), None);
     }
 
     #[test]

@@ -190,9 +190,11 @@ fn talk(host: &Host, release: &Release, command: Command, words: &[OsString]) ->
     if command == Command::Escript {
         match exec(&shell::plan_escript(release, env, words)?)? {}
     }
+    if command == Command::Stop {
+        return stop::run(host, release).map(|()| 0);
+    }
     let contact = Contact::find(release, env)?;
     match command {
-        Command::Stop => stop::stop(host, release, &contact).map(|()| 0),
         Command::Attach => {
             match exec(&shell::plan_attach(
                 release,

@@ -1,65 +1,210 @@
 //! `stop`: ask the node to shut down in good order, then wait until its process is gone.
 
-use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use shims::dist::{CallOptions, CallOutcome, DistError};
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use shims::dist::{CallOptions, CallOutcome, Connection, DistError};
+use shims::term::{as_atom, as_tuple};
 
-use crate::environment::Environment;
+use crate::ending::Ending;
 use crate::error::Error;
-use crate::host::{Host, is_alive};
+use crate::host::Host;
 use crate::message;
-use crate::pipe;
+use crate::patience::{self, Patience};
+use crate::pipe::Daemon;
 use crate::release::Release;
 use crate::running::RunningNode;
 use crate::syslog;
-use crate::target::Contact;
+use crate::target::{CONNECT_TIMEOUT, Contact};
+use crate::underway;
 
-/// How long the node may take to shut its applications down.
+/// How long the node may at least take to shut its applications down.
 const GRACE: Duration = Duration::from_secs(120);
 
-/// How often a waiting operator hears something.
+/// How often a waiting operator hears something, and how often a VM that does not answer is sent
+/// a signal: while it boots it loses some.
 const REPORT: Duration = Duration::from_secs(10);
 
-/// How often the process is looked for.
-const POLL: Duration = Duration::from_millis(10);
+/// How long a node whose port is closed may be on its way, up or down.
+const TRANSIT: Duration = Duration::from_secs(5);
 
-/// Stops the node.
+/// How often the port of a node on its way is tried.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// How long `run_erl` may outlive its VM.
+const KEEPER: Duration = Duration::from_secs(2);
+
+/// How long a connection may take whose failure is what is waited for.
+const KNOCK: Duration = Duration::from_secs(1);
+
+/// The command: stops the node, or the boot that is still on its way to one.
+///
+/// # Errors
+/// Neither is there, or it does not stop.
+pub fn run(host: &Host, release: &Release) -> Result<(), Error> {
+    let mut ended = false;
+    loop {
+        let found = Contact::find(release, &host.env);
+        if let Ok(contact) = &found
+            && contact.process.is_some()
+        {
+            return stop(host, release, contact);
+        }
+        if matches!(
+            found,
+            Err(Error::SeveralNodes { .. } | Error::CookieDiffers { .. })
+        ) {
+            return found.map(drop);
+        }
+        // It becomes the VM in the same process: what is no launcher any more is found above.
+        let preparing = underway::observe(release, host.env.get("EMQX_NODE__NAME"));
+        if let Some(launcher) = preparing.first() {
+            message::info(&format!("Process {launcher} is about to boot the node."));
+            end_launcher(*launcher)?;
+            ended = true;
+        } else if ended {
+            message::answer("ok");
+            return Ok(());
+        } else {
+            return stop(host, release, &found?);
+        }
+    }
+}
+
+fn end_launcher(pid: i32) -> Result<(), Error> {
+    let launcher = Ending::of(pid);
+    match kill(Pid::from_raw(pid), Signal::SIGTERM) {
+        Ok(()) | Err(Errno::ESRCH) => {
+            launcher.wait(Some(Instant::now() + KNOCK));
+            Ok(())
+        }
+        Err(errno) => Err(Error::StopFailed {
+            pid,
+            reason: format!("SIGTERM: {}", errno.desc()),
+        }),
+    }
+}
+
+/// Stops a node.
 ///
 /// # Errors
 /// It is not running, it refuses, or it is still there after the time to wait.
 pub fn stop(host: &Host, release: &Release, contact: &Contact) -> Result<(), Error> {
-    let Some(process) = &contact.process else {
+    let patience = Patience::observe(&host.env, patience::STOP);
+    let (pid, result) = match &contact.process {
+        Some(process) => {
+            let stopping = || stop_process(contact, process, patience);
+            (process.pid, with_reports(stopping))
+        }
         // It may run where its process cannot be seen: then it answers.
-        let mut connection = contact.connect()?;
-        let outcome = shut_down(&mut connection);
-        return finish_rpc(0, outcome).map(|()| message::answer("ok"));
+        None => {
+            let connection = contact.connect()?;
+            let stopping = || stop_unseen(contact, connection, patience);
+            (host.pid, with_reports(stopping))
+        }
     };
+    match &result {
+        Ok(()) => {
+            message::answer("ok");
+            syslog::log(&release.name, pid, "STOP: OK");
+        }
+        Err(error) => syslog::log(&release.name, pid, &format!("STOP: {error}")),
+    }
+    result
+}
+
+fn stop_process(contact: &Contact, process: &RunningNode, patience: Patience) -> Result<(), Error> {
+    let vm = Ending::of(process.pid);
     // Its run_erl ends a moment after it: a start right behind must not meet it.
-    let keepers = console_dir(host, process)
-        .map(|dir| pipe::run_erls(&dir))
-        .unwrap_or_default();
-    with_reports(|| match contact.connect() {
-        Ok(mut connection) => finish_rpc(process.pid, shut_down(&mut connection)),
-        Err(unreachable) => through_the_console(host, process, unreachable),
-    })?;
-    let ending: Vec<i32> = std::iter::once(process.pid).chain(keepers).collect();
-    wait_until_gone(&host.env, &ending).inspect_err(|error| {
-        syslog::log(&release.name, process.pid, &format!("STOP: {error}"));
-    })?;
-    message::answer("ok");
-    syslog::log(&release.name, process.pid, "STOP: OK");
+    let daemon = Daemon::of_vm(process.pid);
+    let keeper = daemon.as_ref().map(|daemon| Ending::of(daemon.pid));
+    match reach(contact, &vm) {
+        Ok(None) => {}
+        Ok(Some(mut connection)) => {
+            let outcome = shut_down(&mut connection, patience);
+            finish_rpc(process.pid, outcome)?;
+        }
+        Err(error) => {
+            unheard(
+                &contact.not_responding(&error),
+                daemon.as_ref(),
+                &vm,
+                patience,
+            )?;
+        }
+    }
+    if !vm.wait(patience.deadline()) {
+        return Err(Error::StopTimeout {
+            pid: process.pid,
+            seconds: patience.seconds(),
+        });
+    }
+    // A program that the node left behind may hold the console: the node has ended all the same.
+    if let Some(keeper) = keeper {
+        keeper.wait(Some(Instant::now() + KEEPER));
+    }
     Ok(())
 }
 
-fn shut_down(connection: &mut shims::dist::Connection) -> Result<CallOutcome, DistError> {
-    let options = CallOptions {
-        timeout: Some(GRACE),
-        console: None,
+/// Connects. A node that does not listen is mostly on its way: one that another `stop` has asked
+/// before ends, one that boots will listen. `None`: its process has ended meanwhile.
+fn reach(contact: &Contact, vm: &Ending) -> Result<Option<Connection>, DistError> {
+    let deadline = Instant::now() + TRANSIT;
+    loop {
+        let error = match Connection::connect(&contact.target, CONNECT_TIMEOUT) {
+            Ok(connection) => return Ok(Some(connection)),
+            Err(error) => error,
+        };
+        if vm.wait(Some(Instant::now() + RETRY)) {
+            return Ok(None);
+        }
+        let may_change = matches!(error, DistError::Unreachable { .. } | DistError::Closed(_));
+        if !may_change || Instant::now() >= deadline {
+            return Err(error);
+        }
+    }
+}
+
+/// Asks for the shutdown. Where the broker cannot be asked because it is not there yet, or never
+/// will be (`console_clean`), the VM itself is.
+fn shut_down(connection: &mut Connection, patience: Patience) -> Result<CallOutcome, DistError> {
+    let mut call = |module: &str, function: &str| {
+        let options = CallOptions {
+            timeout: Some(GRACE.max(patience.duration())),
+            console: None,
+        };
+        connection.call(module, function, Vec::new(), options)
     };
-    connection.call("emqx_machine", "graceful_shutdown", Vec::new(), options)
+    let outcome = call("emqx_machine", "graceful_shutdown")?;
+    if !matches!(outcome, CallOutcome::Exit(_) | CallOutcome::Error(_)) {
+        return Ok(outcome);
+    }
+    let CallOutcome::Return(status) = call("init", "get_status")? else {
+        return Ok(outcome);
+    };
+    let phase = as_tuple(&status).and_then(|parts| as_atom(parts.first()?));
+    match phase {
+        Some("stopping") => Ok(CallOutcome::NodeDown),
+        Some("started") if !is_undefined(&outcome) => Ok(outcome),
+        Some(_) | None => {
+            message::info("The broker does not run yet: its VM is asked to stop.");
+            call("init", "stop")
+        }
+    }
+}
+
+/// `{undef, StackTrace}`.
+fn is_undefined(outcome: &CallOutcome) -> bool {
+    match outcome {
+        CallOutcome::Error(reason) => as_tuple(reason)
+            .and_then(|parts| as_atom(parts.first()?))
+            .is_some_and(|reason| reason == "undef"),
+        _ => false,
+    }
 }
 
 fn finish_rpc(pid: i32, outcome: Result<CallOutcome, DistError>) -> Result<(), Error> {
@@ -68,7 +213,7 @@ fn finish_rpc(pid: i32, outcome: Result<CallOutcome, DistError>) -> Result<(), E
         Ok(CallOutcome::Return(_) | CallOutcome::NodeDown) => Ok(()),
         // The node went away before it could answer: that is what was asked for.
         Err(DistError::Closed(_)) => Ok(()),
-        Ok(CallOutcome::Timeout) => failed(format!("no answer within {} s", GRACE.as_secs())),
+        Ok(CallOutcome::Timeout) => failed("it did not answer in time".to_owned()),
         Ok(CallOutcome::Throw(reason) | CallOutcome::Exit(reason) | CallOutcome::Error(reason)) => {
             failed(reason.to_string())
         }
@@ -76,19 +221,76 @@ fn finish_rpc(pid: i32, outcome: Result<CallOutcome, DistError>) -> Result<(), E
     }
 }
 
-/// A node that does not answer can still read its console, if it has one.
-fn through_the_console(
-    host: &Host,
-    process: &RunningNode,
-    unreachable: Error,
+/// A node that does not answer can still read its console, if it has one, and every VM shuts down
+/// in good order at SIGTERM. Returns when it has ended, or has had its time.
+fn unheard(
+    why: &Error,
+    daemon: Option<&Daemon>,
+    vm: &Ending,
+    patience: Patience,
 ) -> Result<(), Error> {
-    let Some(pipe_dir) = console_dir(host, process).filter(|dir| dir.is_dir()) else {
-        return Err(unreachable);
+    let typed = daemon.is_some_and(|daemon| {
+        message::warning(&format!("{why} Shutting it down through its console."));
+        let typed = daemon.shut_down();
+        if let Err(error) = &typed {
+            message::warning(&error.to_string());
+        }
+        typed.is_ok()
+    });
+    let deadline = patience.deadline();
+    let turn = || {
+        let turn = Instant::now() + REPORT;
+        Some(deadline.map_or(turn, |deadline| deadline.min(turn)))
     };
-    message::warning(&format!(
-        "{unreachable} Shutting it down through its console."
-    ));
-    pipe::shut_down(&pipe_dir)
+    // A shell reads what is typed when the boot is over, which it may never be.
+    if typed && vm.wait(turn()) {
+        return Ok(());
+    }
+    message::warning(&format!("Sending SIGTERM to process {}.", vm.pid()));
+    while !vm.has_come() && deadline.is_none_or(|deadline| Instant::now() < deadline) {
+        kill(Pid::from_raw(vm.pid()), Signal::SIGTERM).map_err(|errno| Error::StopFailed {
+            pid: vm.pid(),
+            reason: format!("{why} SIGTERM: {}", errno.desc()),
+        })?;
+        vm.wait(turn());
+    }
+    Ok(())
+}
+
+/// A node whose process is not in sight, because it is another user's or in another process
+/// namespace, has stopped when its connections are closed and its port does not answer.
+fn stop_unseen(
+    contact: &Contact,
+    mut connection: Connection,
+    patience: Patience,
+) -> Result<(), Error> {
+    let outcome = shut_down(&mut connection, patience);
+    let unfinished = |reason: String| Error::StopUnseen {
+        name: contact.name.to_string(),
+        reason,
+    };
+    finish_rpc(0, outcome).map_err(|error| match error {
+        Error::StopFailed { reason, .. } => unfinished(reason),
+        other => other,
+    })?;
+    let deadline = patience.deadline();
+    let late = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+    let too_late = |what: &str| unfinished(format!("{what} after {} seconds", patience.seconds()));
+    while connection.recv_message(KNOCK).is_ok() {
+        if late() {
+            return Err(too_late("it keeps its connections"));
+        }
+    }
+    while !matches!(
+        Connection::connect(&contact.target, KNOCK),
+        Err(DistError::Unreachable { .. } | DistError::NameUnknown { .. })
+    ) {
+        if late() {
+            return Err(too_late("it still answers"));
+        }
+        thread::sleep(RETRY);
+    }
+    Ok(())
 }
 
 /// Runs something slow and tells the operator every ten seconds that it still runs.
@@ -104,23 +306,4 @@ fn with_reports<T: Send>(work: impl FnOnce() -> T + Send) -> T {
         drop(done);
         result
     })
-}
-
-/// Where the node's console has its pipes, if it was started as a daemon by this user.
-fn console_dir(host: &Host, process: &RunningNode) -> Option<PathBuf> {
-    let data_dir = process.data_dir.as_ref()?;
-    Some(pipe::dir(data_dir, &host.user_name(), &process.name))
-}
-
-fn wait_until_gone(env: &Environment, pids: &[i32]) -> Result<(), Error> {
-    let limit = env.seconds("EMQX_WAIT_FOR_STOP", 120);
-    let deadline = Instant::now() + limit;
-    while let Some(pid) = pids.iter().copied().find(|pid| is_alive(*pid)) {
-        if Instant::now() >= deadline {
-            let seconds = limit.as_secs();
-            return Err(Error::StopTimeout { pid, seconds });
-        }
-        thread::sleep(POLL);
-    }
-    Ok(())
 }

@@ -1,75 +1,134 @@
 //! `start`: the broker under `run_erl`.
 
 use std::ffi::OsString;
-use std::path::Path;
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+
+use shims::dist::Target;
 
 use crate::boot::console_log::died;
+use crate::boot::keeper::Keeper;
 use crate::boot::log_env::{self, Logging};
 use crate::boot::refusal::warn;
-use crate::boot::watch::Watch;
+use crate::boot::watch::{Outcome, watch};
 use crate::boot::{Boot, PREPARED};
 use crate::command::Command;
 use crate::error::Error;
 use crate::exec::ExecSpec;
 use crate::host::Host;
 use crate::message;
-use crate::pipe::run_erls;
+use crate::patience::{self, Patience};
 use crate::release::Release;
 use crate::stopped::hint_of_vm_args;
 use crate::target::{DIST_BASE_PORT, Way, epmd_is_used};
-
-/// How long a boot may take where the environment does not tell.
-const WAIT_SECONDS: u64 = 120;
 
 /// Starts the daemon and waits for it.
 ///
 /// # Errors
 /// Everything that speaks against the boot, and a node that is not ready in time.
 pub fn start(host: &Host, release: &Release) -> Result<(), Error> {
-    let mut boot = Boot::prepare(host, release, Command::Start)?;
-    if let Some(warning) = log_env::translate(&mut boot.env, Logging::Daemon) {
-        message::warning(&warning);
-    }
-    warn(release, &boot)?;
-    let target = |boot: &Boot, base_port| {
-        let way = Way {
-            proto_dist: &boot.proto_dist,
-            uses_epmd: epmd_is_used(&boot.env),
-            base_port,
+    Prepared::by(host, release, Command::Start)?.launch()
+}
+
+/// A daemon with all its files, which needs only be started.
+pub struct Prepared<'a> {
+    release: &'a Release,
+    /// What is booted.
+    pub boot: Boot,
+    time: String,
+    target: Target,
+    pipe_dir: PathBuf,
+    to_start: Patience,
+}
+
+impl Prepared<'_> {
+    /// Checks and generates everything for a boot.
+    ///
+    /// # Errors
+    /// Everything that speaks against the boot.
+    pub fn by<'a>(
+        host: &Host,
+        release: &'a Release,
+        command: Command,
+    ) -> Result<Prepared<'a>, Error> {
+        let to_start = Patience::observe(&host.env, patience::START);
+        let mut boot = Boot::prepare(host, release, command)?;
+        if let Some(warning) = log_env::translate(&mut boot.env, Logging::Daemon) {
+            message::warning(&warning);
+        }
+        warn(release, &boot)?;
+        let target = |boot: &Boot, base_port| {
+            let way = Way {
+                proto_dist: &boot.proto_dist,
+                uses_epmd: epmd_is_used(&boot.env),
+                base_port,
+            };
+            way.target(&boot.name.to_string(), boot.cookie.expose())
         };
-        way.target(&boot.name.to_string(), boot.cookie.expose())
-    };
-    // A node that could not be watched is refused before anything is written.
-    target(&boot, DIST_BASE_PORT)?;
-    let files = boot.generate(release)?;
-    let generated = fs_err::read_to_string(files.vm_args())?;
-    let base_port = hint_of_vm_args(&generated).dist_base_port;
-    let target = target(&boot, base_port.unwrap_or(DIST_BASE_PORT))?;
-    let pipe_dir = boot.pipe_dir(&host.user_name());
-    fs_err::create_dir_all(&pipe_dir)?;
-    let older = run_erls(&pipe_dir);
-    let spec = run_erl(release, &boot, &pipe_dir, &files.time);
-    let status = spec.command().status().map_err(|source| Error::Exec {
-        program: spec.program.clone(),
-        source,
-    })?;
-    if !status.success() {
-        return Err(died(release, &boot));
+        // A node that could not be watched is refused before anything is written.
+        target(&boot, DIST_BASE_PORT)?;
+        let files = boot.generate(release)?;
+        let generated = fs_err::read_to_string(files.vm_args())?;
+        let base_port = hint_of_vm_args(&generated).dist_base_port;
+        let target = target(&boot, base_port.unwrap_or(DIST_BASE_PORT))?;
+        let pipe_dir = boot.pipe_dir(&host.user_name()).to_path_buf();
+        Ok(Prepared {
+            release,
+            boot,
+            time: files.time,
+            target,
+            pipe_dir,
+            to_start,
+        })
     }
-    let watch = Watch {
-        release,
-        boot: &boot,
-        target: &target,
-        pipe_dir: &pipe_dir,
-        older,
-    };
-    watch.wait(Instant::now() + boot.env.seconds("EMQX_WAIT_FOR_START", WAIT_SECONDS))?;
-    message::answer(&format!(
-        "{} {} is started successfully!",
-        release.description, release.vsn
-    ));
-    Ok(())
+
+    /// Starts the daemon and returns when it is ready.
+    ///
+    /// # Errors
+    /// It ended, or was not ready in time and has been shut down.
+    pub fn launch(self) -> Result<(), Error> {
+        fs_err::create_dir_all(&self.pipe_dir)?;
+        let keeper = Keeper::expect(&self.pipe_dir);
+        let spec = run_erl(self.release, &self.boot, &self.pipe_dir, &self.time);
+        let status = spec.command().status().map_err(|source| Error::Exec {
+            program: spec.program.clone(),
+            source,
+        })?;
+        if !status.success() {
+            return Err(died(self.release, &self.boot));
+        }
+        let mut looking = keeper.clone();
+        let deadline = self.to_start.deadline();
+        let outcome = watch(&self.target, move || looking.look(), deadline)?;
+        let name = self.boot.name.to_string();
+        match outcome {
+            Outcome::Ready => {
+                message::answer(&format!(
+                    "{} {} is started successfully!",
+                    self.release.description, self.release.vsn
+                ));
+                Ok(())
+            }
+            Outcome::Ended => {
+                keeper.last_words();
+                Err(died(self.release, &self.boot))
+            }
+            Outcome::Unreachable(reason) => Err(Error::StartUnreachable {
+                host: self.target.host.clone(),
+                left: self.give_up(keeper, &name),
+                name,
+                reason,
+            }),
+            Outcome::NotReady => Err(Error::StartTimeout {
+                left: self.give_up(keeper, &name),
+                name,
+            }),
+        }
+    }
+
+    fn give_up(&self, mut keeper: Keeper, name: &str) -> Option<i32> {
+        let to_stop = Patience::observe(&self.boot.env, patience::STOP);
+        keeper.give_up(name, to_stop)
+    }
 }
 
 /// The daemon's command: `run_erl` runs the launcher again as its console.

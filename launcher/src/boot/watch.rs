@@ -1,177 +1,149 @@
-//! The wait for a node that boots as a daemon: until it is ready, gone, or late.
+//! The wait for a node that boots, until it is ready, gone, or late. Two threads tell what happens:
+//! one waits for the end of the VM's process, the other asks the node over one connection. Neither
+//! can hold up the other, and nothing of them is left when the launcher ends.
 
-use std::path::Path;
-use std::thread::sleep;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, OnceLock};
+use std::thread::{Builder, sleep};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use shims::dist::{CallOptions, CallOutcome, Connection, Target};
-use shims::term::{self, Term};
+use shims::dist::Target;
 
-use crate::boot::Boot;
-use crate::boot::console_log::died;
-use crate::error::Error;
-use crate::host::is_alive;
-use crate::message;
-use crate::pipe::{self, run_erls};
-use crate::release::Release;
-use crate::running::nodes_of;
+use crate::boot::probe::{Lost, Probe};
+use crate::ending::Ending;
 
-/// How often the node is looked at: well below what a person notices, and cheap.
-const POLL: Duration = Duration::from_millis(20);
+/// How often the node is asked: well below what a person notices, and cheap.
+const POLL: Duration = Duration::from_millis(10);
 
-/// How long one question to the booting node may take.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How much of the time asking may take: one part in this many.
+const SHARE: u32 = 4;
 
-/// The wait for a node that boots.
-pub struct Watch<'a> {
-    /// What is booted.
-    pub release: &'a Release,
-    /// With what.
-    pub boot: &'a Boot,
-    /// The way to it.
-    pub target: &'a Target,
-    /// The pipes of its console.
-    pub pipe_dir: &'a Path,
-    /// Processes of `run_erl` that were there before: of a node that is just ending.
-    pub older: Vec<i32>,
+/// Where the VM's process is on its way to existence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sighting {
+    /// It is not there yet.
+    Coming,
+    /// It is there, and will be until it ends: the launcher that becomes the VM keeps its id.
+    There(i32),
+    /// It has been and is no more, or never will be.
+    Gone,
 }
 
-impl Watch<'_> {
-    /// Waits until the node is ready.
-    ///
-    /// # Errors
-    /// It ended, or was not ready at the deadline and has been shut down.
-    pub fn wait(&self, deadline: Instant) -> Result<(), Error> {
-        let mut daemon = Daemon {
-            pipe_dir: self.pipe_dir,
-            older: &self.older,
-            pid: None,
-            misses: 0,
+/// How a watched boot came out.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The process is the one that was started, and it is ready.
+    Ready,
+    /// The process has ended.
+    Ended,
+    /// The time was up, and nobody answered: why not.
+    Unreachable(String),
+    /// The time was up, and the node answered, but was not ready.
+    NotReady,
+}
+
+enum Event {
+    Answers,
+    Silent(String),
+    Ready(Ending),
+    Ended,
+}
+
+/// Waits for the node behind `target`, whose process `look` finds. Without a deadline for ever.
+///
+/// # Errors
+/// No thread could be made.
+pub fn watch(
+    target: &Target,
+    look: impl FnMut() -> Sighting + Send + 'static,
+    deadline: Option<Instant>,
+) -> std::io::Result<Outcome> {
+    let (events, happens) = channel();
+    let vm = Arc::new(OnceLock::new());
+    let (asking, seen, target) = (events.clone(), Arc::clone(&vm), target.clone());
+    Builder::new()
+        .name("readiness".into())
+        .spawn(move || ask(&target, &seen, &asking))?;
+    Builder::new()
+        .name("ending".into())
+        .spawn(move || wait_for_end(look, &vm, &events))?;
+    let mut last = Outcome::Unreachable("it was given no time".to_owned());
+    loop {
+        let event = match deadline {
+            Some(at) => happens.recv_timeout(at.saturating_duration_since(Instant::now())),
+            None => happens.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
-        let mut connection: Option<Connection> = None;
-        let mut unreachable = String::new();
-        while Instant::now() < deadline {
-            if !daemon.is_alive() {
-                return Err(died(self.release, self.boot));
-            }
-            match connection.as_mut().map(is_ready) {
-                Some(Ok(true)) => return Ok(()),
-                Some(Ok(false)) => {}
-                // A connection that broke says nothing yet: the next look tells whether it died.
-                Some(Err(())) => connection = None,
-                None => match Connection::connect(self.target, PROBE_TIMEOUT) {
-                    Ok(connected) => connection = Some(connected),
-                    Err(error) => unreachable = error.to_string(),
-                },
-            }
-            sleep(POLL);
+        match event {
+            Ok(Event::Answers) => last = Outcome::NotReady,
+            Ok(Event::Silent(reason)) => last = Outcome::Unreachable(reason),
+            Ok(Event::Ready(process)) if !process.has_come() => return Ok(Outcome::Ready),
+            // What was ready has ended since: the other thread is about to say so, too.
+            Ok(Event::Ready(_) | Event::Ended) => return Ok(Outcome::Ended),
+            Err(RecvTimeoutError::Timeout) => return Ok(last),
+            // Neither thread ends before it has told why.
+            Err(RecvTimeoutError::Disconnected) => return Ok(Outcome::Ended),
         }
-        let name = self.boot.name.to_string();
-        self.give_up(&name);
-        Err(match connection {
-            None => Error::StartUnreachable {
-                host: self.target.host.clone(),
-                name,
-                reason: unreachable,
+    }
+}
+
+fn wait_for_end(mut look: impl FnMut() -> Sighting, vm: &OnceLock<i32>, events: &Sender<Event>) {
+    loop {
+        match look() {
+            Sighting::Coming => sleep(POLL),
+            Sighting::Gone => break,
+            Sighting::There(pid) => {
+                let process = Ending::of(pid);
+                // It is set once: this thread ends with the process.
+                let _ = vm.set(pid);
+                process.wait(None);
+                break;
+            }
+        }
+    }
+    // The other side may have stopped listening.
+    let _ = events.send(Event::Ended);
+}
+
+/// Asks until the node is ready, or nobody listens any more.
+fn ask(target: &Target, vm: &OnceLock<i32>, events: &Sender<Event>) {
+    loop {
+        let begun = Instant::now();
+        let told = match Probe::connect(target) {
+            // It is known a moment after it exists: before that nothing can be said.
+            Ok(probe) if vm.get().is_none() => {
+                drop(probe);
+                Ok(())
+            }
+            Ok(probe) if vm.get() == Some(&probe.pid) => match ask_one(probe, events) {
+                Some(Lost(reason)) => events.send(Event::Silent(reason)),
+                None => return,
             },
-            Some(_) => Error::StartTimeout { name },
-        })
-    }
-
-    /// Ends a node that did not get ready: through its console, or by a signal where the console
-    /// is not there yet. Returns when it is gone, or has had its time to go.
-    fn give_up(&self, name: &str) {
-        message::answer(&format!("Shutting down {name} through its console."));
-        let daemons = || {
-            let mut pids = run_erls(self.pipe_dir);
-            pids.retain(|pid| !self.older.contains(pid));
-            pids
+            Ok(probe) => events.send(Event::Silent(format!(
+                "another node answers under this name, process {}",
+                probe.pid
+            ))),
+            Err(error) => events.send(Event::Silent(error.to_string())),
         };
-        if pipe::shut_down(self.pipe_dir).is_err() {
-            let nodes = nodes_of(self.release);
-            let vms = nodes
-                .iter()
-                .filter(|node| node.name == name)
-                .map(|node| node.pid);
-            for pid in vms.chain(daemons()) {
-                // It may have ended by itself meanwhile.
-                let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        if told.is_err() {
+            return;
+        }
+        // Resolving a name may start a program: that must not become most of the machine's work.
+        sleep(POLL.max(begun.elapsed() * SHARE));
+    }
+}
+
+/// Asks the watched process; `None` when there is nothing more to ask.
+fn ask_one(mut probe: Probe, events: &Sender<Event>) -> Option<Lost> {
+    let process = Ending::of(probe.pid);
+    events.send(Event::Answers).ok()?;
+    loop {
+        match probe.is_ready() {
+            Ok(true) => {
+                events.send(Event::Ready(process)).ok()?;
+                return None;
             }
+            Ok(false) => sleep(POLL),
+            Err(lost) => return Some(lost),
         }
-        let deadline = Instant::now() + self.boot.env.seconds("EMQX_WAIT_FOR_STOP", 120);
-        while !daemons().is_empty() && Instant::now() < deadline {
-            sleep(POLL);
-        }
-    }
-}
-
-/// The process of `run_erl`, which lives exactly as long as the VM.
-struct Daemon<'a> {
-    pipe_dir: &'a Path,
-    older: &'a [i32],
-    pid: Option<i32>,
-    misses: u32,
-}
-
-impl Daemon<'_> {
-    /// How often in a row no process may be seen. `run_erl` forks twice on its way to being a
-    /// daemon, and one look at the process table can miss the old process and the new one.
-    const MISSES: u32 = 3;
-
-    fn is_alive(&mut self) -> bool {
-        if self.pid.is_none_or(|pid| !is_alive(pid)) {
-            self.pid = run_erls(self.pipe_dir)
-                .into_iter()
-                .find(|pid| !self.older.contains(pid));
-        }
-        self.misses = if self.pid.is_some() {
-            0
-        } else {
-            self.misses + 1
-        };
-        self.misses < Self::MISSES
-    }
-}
-
-/// Asks whether the boot is complete; `Err` when the connection cannot be used any more. Releases
-/// without `emqx_machine:is_ready/0` tell only whether the broker itself runs, which is true a
-/// little earlier: it must not stand in for an `is_ready` that merely cannot answer yet.
-fn is_ready(connection: &mut Connection) -> Result<bool, ()> {
-    let machine = || term::atom("emqx_machine");
-    // A node that loads its code on demand exports nothing before.
-    if ask(connection, "code", "ensure_loaded", vec![machine()])?.is_none() {
-        return Ok(false);
-    }
-    let exported = vec![machine(), term::atom("is_ready"), term::int(0)];
-    let (module, function) = match ask(connection, "erlang", "function_exported", exported)? {
-        Some(answer) if answer == term::atom("true") => ("emqx_machine", "is_ready"),
-        Some(_) | None => ("emqx", "is_running"),
-    };
-    Ok(ask(connection, module, function, Vec::new())? == Some(term::atom("true")))
-}
-
-/// A call's value; `None` where it failed on the node.
-fn ask(
-    connection: &mut Connection,
-    module: &str,
-    function: &str,
-    args: Vec<Term>,
-) -> Result<Option<Term>, ()> {
-    let options = CallOptions {
-        timeout: Some(PROBE_TIMEOUT),
-        console: None,
-    };
-    match connection
-        .call(module, function, args, options)
-        .map_err(drop)?
-    {
-        CallOutcome::Return(value) => Ok(Some(value)),
-        CallOutcome::NodeDown => Err(()),
-        CallOutcome::Throw(_)
-        | CallOutcome::Exit(_)
-        | CallOutcome::Error(_)
-        | CallOutcome::Timeout => Ok(None),
     }
 }

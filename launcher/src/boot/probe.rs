@@ -1,0 +1,99 @@
+//! The questions to a booting node: whether it answers, which process it is, whether it is ready.
+
+use shims::command::os_pid;
+use shims::dist::{CallOptions, CallOutcome, Connection, DistError, Target};
+use shims::term::{self, Term};
+
+use std::time::Duration;
+
+/// How long one question may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection to a booting node, kept for all questions.
+#[derive(Debug)]
+pub struct Probe {
+    connection: Connection,
+    /// The process that answers.
+    pub pid: i32,
+    /// Who tells that the boot is complete, once the node has been asked.
+    witness: Option<(&'static str, &'static str)>,
+}
+
+impl Probe {
+    /// Connects and asks who answers.
+    ///
+    /// # Errors
+    /// The node does not answer.
+    pub fn connect(target: &Target) -> Result<Probe, DistError> {
+        let mut connection = Connection::connect(target, TIMEOUT)?;
+        let pid = os_pid(&mut connection, TIMEOUT)?;
+        Ok(Probe {
+            connection,
+            pid: i32::try_from(pid).unwrap_or_default(),
+            witness: None,
+        })
+    }
+
+    /// Asks whether the boot is complete.
+    ///
+    /// # Errors
+    /// The connection cannot be used any more.
+    pub fn is_ready(&mut self) -> Result<bool, Lost> {
+        let witness = match self.witness {
+            Some(witness) => witness,
+            None => match self.find_witness()? {
+                Some(found) => *self.witness.insert(found),
+                None => return Ok(false),
+            },
+        };
+        Ok(self.ask(witness, Vec::new())? == Some(term::atom("true")))
+    }
+
+    /// Releases without `emqx_machine:is_ready/0` tell only whether the broker itself runs, which
+    /// is true a little earlier: it must not stand in for an `is_ready` that merely cannot answer
+    /// yet.
+    fn find_witness(&mut self) -> Result<Option<(&'static str, &'static str)>, Lost> {
+        let machine = || term::atom("emqx_machine");
+        // A node that loads its code on demand exports nothing before.
+        let loaded = self.ask(("code", "ensure_loaded"), vec![machine()])?;
+        if loaded.is_none() {
+            return Ok(None);
+        }
+        let function = vec![machine(), term::atom("is_ready"), term::int(0)];
+        let exported = self.ask(("erlang", "function_exported"), function)?;
+        Ok(exported.map(|answer| {
+            if answer == term::atom("true") {
+                ("emqx_machine", "is_ready")
+            } else {
+                ("emqx", "is_running")
+            }
+        }))
+    }
+
+    /// A call's value; `None` where it failed on the node.
+    fn ask(
+        &mut self,
+        (module, function): (&str, &str),
+        args: Vec<Term>,
+    ) -> Result<Option<Term>, Lost> {
+        let options = CallOptions {
+            timeout: Some(TIMEOUT),
+            console: None,
+        };
+        match self.connection.call(module, function, args, options) {
+            Ok(CallOutcome::Return(value)) => Ok(Some(value)),
+            Ok(CallOutcome::NodeDown) => Err(Lost("the node closed the connection".to_owned())),
+            Err(error) => Err(Lost(error.to_string())),
+            Ok(
+                CallOutcome::Throw(_)
+                | CallOutcome::Exit(_)
+                | CallOutcome::Error(_)
+                | CallOutcome::Timeout,
+            ) => Ok(None),
+        }
+    }
+}
+
+/// Why a connection cannot be used any more.
+#[derive(Debug)]
+pub struct Lost(pub String);
