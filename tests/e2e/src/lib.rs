@@ -11,6 +11,7 @@ pub mod error;
 pub mod install;
 pub mod journal;
 pub mod node;
+pub mod patch;
 pub mod ports;
 pub mod process;
 pub mod refusal;

@@ -1,0 +1,6 @@
+//! From the first sign of life to the last: when a `start` returns and with what, how a `stop` ends
+//! whatever there is, what a `restart` does first, who is told by a service manager, and how the VM
+//! fares as the first process of a container.
+
+mod readiness;
+mod stopping;
