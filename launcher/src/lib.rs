@@ -23,6 +23,7 @@ mod pipe;
 mod redact;
 mod release;
 mod relup_node;
+mod restart;
 mod run;
 mod running;
 mod runtime;

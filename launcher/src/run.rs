@@ -19,6 +19,7 @@ use crate::manual;
 use crate::message;
 use crate::release::Release;
 use crate::relup_node::RelupNode;
+use crate::restart::restart;
 use crate::runtime;
 use crate::shell;
 use crate::sourced::{Origin, Sourced};
@@ -161,15 +162,7 @@ fn boot_command(
     make_dir(&release.log_dir)?;
     match command {
         Command::Start => daemon::start(host, release).map(|()| 0),
-        Command::Restart => {
-            match Contact::find(release, &host.env) {
-                Ok(contact) if contact.process.is_some() => stop::stop(host, release, &contact)?,
-                // Nothing runs that would have to be stopped.
-                Ok(_) | Err(Error::NamedNodeNotRunning { .. }) => {}
-                Err(error) => return Err(error),
-            }
-            daemon::start(host, release).map(|()| 0)
-        }
+        Command::Restart => restart(host, release).map(|()| 0),
         Command::CheckConfig => {
             let mut boot = Boot::prepare(host, release, command)?;
             boot.check_config().map(|()| 0)

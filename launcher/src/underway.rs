@@ -41,13 +41,19 @@ pub fn observe(release: &Release, name: Option<&str>) -> Vec<i32> {
         .iter()
         .filter_map(|process| {
             let rank = rank(process, &[base, own], exe_of)?;
-            // A container has a launcher of its own under the same name.
-            (sees_as_we_do(process.pid, base) != Some(false)).then_some(())?;
-            is_meant(process).then_some((rank, process.pid))
+            (is_of_base(process.pid, base, own) && is_meant(process)).then_some((rank, process.pid))
         })
         .collect();
     launchers.sort_unstable();
     launchers.into_iter().map(|(_, pid)| pid).collect()
+}
+
+/// A container has a launcher of its own under the same name, and one program may serve several
+/// bases.
+fn is_of_base(pid: i32, base: &Path, own: &Path) -> bool {
+    let told = variable_of(pid, "BASE_RUNNER_ROOT_DIR").map(PathBuf::from);
+    let its_base = told.and_then(|dir| fs_err::canonicalize(dir).ok());
+    its_base.as_deref().unwrap_or(own) == base && sees_as_we_do(pid, base) != Some(false)
 }
 
 /// The place of the process's command among [`COMMANDS`]; none for any other process.

@@ -26,14 +26,14 @@ use crate::target::{DIST_BASE_PORT, Way, epmd_is_used};
 /// # Errors
 /// Everything that speaks against the boot, and a node that is not ready in time.
 pub fn start(host: &Host, release: &Release) -> Result<(), Error> {
-    Prepared::by(host, release, Command::Start)?.launch()
+    let boot = Boot::prepare(host, release, Command::Start)?;
+    Prepared::of(host, release, boot)?.launch()
 }
 
 /// A daemon with all its files, which needs only be started.
 pub struct Prepared<'a> {
     release: &'a Release,
-    /// What is booted.
-    pub boot: Boot,
+    boot: Boot,
     time: String,
     target: Target,
     pipe_dir: PathBuf,
@@ -41,17 +41,16 @@ pub struct Prepared<'a> {
 }
 
 impl Prepared<'_> {
-    /// Checks and generates everything for a boot.
+    /// Generates everything for a boot that is possible.
     ///
     /// # Errors
-    /// Everything that speaks against the boot.
-    pub fn by<'a>(
+    /// Everything that still speaks against the boot.
+    pub fn of<'a>(
         host: &Host,
         release: &'a Release,
-        command: Command,
+        mut boot: Boot,
     ) -> Result<Prepared<'a>, Error> {
-        let to_start = Patience::observe(&host.env, patience::START);
-        let mut boot = Boot::prepare(host, release, command)?;
+        let to_start = Patience::observe(&boot.env, patience::START);
         if let Some(warning) = log_env::translate(&mut boot.env, Logging::Daemon) {
             message::warning(&warning);
         }

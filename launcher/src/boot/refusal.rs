@@ -122,8 +122,7 @@ fn entries(dir: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Refuses to boot a node that runs: by its name, and by its data directory, which two nodes would
-/// destroy together.
+/// Refuses to boot a node that runs, where the command boots one.
 ///
 /// # Errors
 /// A node of that name or with that data directory runs below the base.
@@ -133,11 +132,27 @@ pub fn refuse_second(
     data_dir: Option<&Path>,
     command: Command,
 ) -> Result<(), Error> {
-    if command == Command::CheckConfig {
+    // What a restart stops is known to it alone: it asks for itself.
+    if matches!(command, Command::CheckConfig | Command::Restart) {
         return Ok(());
     }
+    refuse_besides(release, name, data_dir, None)
+}
+
+/// Refuses to boot a node that runs in any process but one: by its name, and by its data directory,
+/// which two nodes would destroy together.
+///
+/// # Errors
+/// A node of that name or with that data directory runs below the base.
+pub fn refuse_besides(
+    release: &Release,
+    name: Option<&str>,
+    data_dir: Option<&Path>,
+    stopped: Option<i32>,
+) -> Result<(), Error> {
     let nodes = nodes_of(release);
-    let same = nodes.into_iter().find(|node| {
+    let mut others = nodes.into_iter().filter(|node| Some(node.pid) != stopped);
+    let same = others.find(|node| {
         name.is_some_and(|name| node.name == name)
             || data_dir.is_some_and(|dir| node.data_dir.as_deref() == Some(dir))
     });

@@ -3,4 +3,5 @@
 //! fares as the first process of a container.
 
 mod readiness;
+mod restart;
 mod stopping;
