@@ -72,6 +72,12 @@ pub(crate) fn append(path: &Path, line: &[u8]) -> Result<(), Error> {
     if existed { Ok(()) } else { sync_parent(path) }
 }
 
+/// Gives a file another name in its directory and makes that durable; what had the name is gone.
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
+    fs_err::rename(from, to).map_err(|error| Error::io(from, "rename", error))?;
+    sync_parent(to)
+}
+
 /// Removes a file and makes the removal durable.
 pub(crate) fn remove(path: &Path) -> Result<(), Error> {
     fs_err::remove_file(path).map_err(|error| Error::io(path, "remove", error))?;

@@ -20,8 +20,10 @@
 //! | 9 hop | `hops` |
 //! | 10 deploy | `deploy`, `manifest_file` |
 //! | 11-14 plan, apply, callbacks, marker | `apply`, [`Node::apply`] |
+//! | after the next starts | [`assessment`] |
 
 mod apply;
+pub mod assessment;
 mod cli;
 mod compat;
 mod debris;

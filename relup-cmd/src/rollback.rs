@@ -4,10 +4,11 @@
 //! refuses when the tree that would boot then is not there or not complete.
 
 use relup::journal::{Action, AttemptResult, Step};
-use relup::layout::Tree;
+use relup::layout::{BaseRoot, Tree};
 use relup::marker::Marker;
 use relup::vsn::ReleaseVsn;
 
+use crate::assessment;
 use crate::cli;
 use crate::error::Error;
 use crate::install::Install;
@@ -19,8 +20,8 @@ use crate::state::{self, AttemptLog};
 use crate::upgrade::{refuse_while_applying, take_lock};
 
 /// What the next start will boot.
-struct Destination {
-    vsn: ReleaseVsn,
+pub(crate) struct Destination {
+    pub(crate) vsn: ReleaseVsn,
     tree: Tree,
     /// Whether the marker has to name it; the base boots without one.
     marked: bool,
@@ -44,7 +45,7 @@ pub(crate) fn run(
     }
     let lock = take_lock(install, node)?;
     let destination = match &args.to {
-        None => original(install)?,
+        None => original(&install.base)?,
         Some(vsn) => deployed(install, vsn)?,
     };
     let from = match state::read_marker(&install.base) {
@@ -81,14 +82,17 @@ pub(crate) fn run(
         return Err(error);
     }
     log.step(Step::MarkerWritten)?;
+    // Only tidiness: what is recorded of the tree before does not count for another one.
+    let _ = assessment::clear(&install.base);
     log.finished(AttemptResult::Success)?;
     drop(lock);
     Ok(answer(&from, &destination))
 }
 
-fn original(install: &Install) -> Result<Destination, Error> {
-    let tree = install.base.tree();
-    let identity = Identity::read(&tree, &install.base)?;
+/// The release that was installed first, whole.
+pub(crate) fn original(base: &BaseRoot) -> Result<Destination, Error> {
+    let tree = base.tree();
+    let identity = Identity::read(&tree, base)?;
     identity.check_complete(&tree)?;
     Ok(Destination {
         vsn: identity.vsn,
@@ -101,7 +105,7 @@ fn original(install: &Install) -> Result<Destination, Error> {
 fn deployed(install: &Install, vsn: &ReleaseVsn) -> Result<Destination, Error> {
     let tree = install.base.deployed(vsn);
     if !tree.path().is_dir() {
-        return match original(install) {
+        return match original(&install.base) {
             Ok(base) if base.vsn == *vsn => Ok(base),
             _ => Err(Error::NotDeployed {
                 vsn: vsn.to_string(),

@@ -76,6 +76,7 @@ pub(crate) struct AttemptLog<'a> {
     action: Action,
     from: String,
     to: String,
+    detail: Option<String>,
 }
 
 impl<'a> AttemptLog<'a> {
@@ -98,6 +99,15 @@ impl<'a> AttemptLog<'a> {
             action,
             from: from.into(),
             to: to.into(),
+            detail: None,
+        }
+    }
+
+    /// The same with words for people in every record.
+    pub(crate) fn with_detail(self, detail: String) -> Self {
+        AttemptLog {
+            detail: Some(detail),
+            ..self
         }
     }
 
@@ -150,7 +160,7 @@ impl<'a> AttemptLog<'a> {
             from: Some(self.from.clone()),
             to: Some(self.to.clone()),
             result,
-            detail: None,
+            detail: self.detail.clone(),
         };
         let path = self.base.journal();
         let mut line = record.to_line();

@@ -1,7 +1,10 @@
 //! `relup status`: one line that says it all, then what it was concluded from.
 //!
 //! Works with the node down, with a damaged marker and without any `relup/`, and changes nothing.
-//! The state is derived from the disk and from the node, never from what was recorded.
+//! The state is derived from the disk and from the node, never from what was recorded; only whether
+//! a tree ever booted has to be remembered.
+
+mod boot;
 
 use std::path::Path;
 
@@ -19,6 +22,7 @@ use crate::node::{Node, NodeError};
 use crate::output::{Answer, Console};
 use crate::release::Identity;
 use crate::state;
+use crate::status::boot::Boot;
 use crate::trees;
 
 /// Shows the state.
@@ -33,6 +37,7 @@ pub(crate) fn run(
     let in_vm = node.running_attempt().ok().flatten();
     let under_way = holder.is_some() || in_vm.is_some();
     let next = Next::of(install, &marker);
+    let boot = Boot::of(install, &marker);
     let headline = if under_way {
         "in-progress".to_owned()
     } else {
@@ -58,6 +63,7 @@ pub(crate) fn run(
         format!("booted tree: {}", booted_text(&facts)),
         format!("next start: {}", next.text()),
         format!("marker: {}", marker_text(&marker)),
+        format!("boot: {}", boot.text()),
     ];
     lines.push(match staged.as_slice() {
         [] => "staged trees: none".to_owned(),
@@ -94,6 +100,7 @@ pub(crate) fn run(
     )
     .field("next_start", next.to_json())
     .field("marker", marker_json(&marker))
+    .field("boot", boot.to_json())
     .field(
         "trees",
         known.iter().map(trees::Known::to_json).collect::<Vec<_>>(),

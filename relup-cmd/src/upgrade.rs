@@ -14,6 +14,7 @@ use relup::vsn::ReleaseVsn;
 use serde_json::json;
 
 use crate::apply::{AppliedHop, Watch};
+use crate::assessment;
 use crate::cli::Upgrade;
 use crate::compat;
 use crate::debris;
@@ -272,6 +273,10 @@ impl Change<'_, '_> {
             self.node,
             &mut watch,
         )?;
+        // What is recorded of the tree before it counts for nothing any more.
+        if let Err(error) = assessment::clear(base) {
+            console.warn(error.to_string());
+        }
         Ok(answer(&applied, &request, &tree, reused, console))
     }
 }

@@ -44,6 +44,8 @@ pub enum Action {
     Upgrade,
     /// A switch of the marker back.
     Rollback,
+    /// The launcher went back to the base because the tree did not boot.
+    Fallback,
     /// The journal was emptied.
     LogsClear,
     /// An action of a later version of this program, kept as it was written.
@@ -167,6 +169,7 @@ impl Action {
         match self {
             Self::Upgrade => "upgrade",
             Self::Rollback => "rollback",
+            Self::Fallback => "fallback",
             Self::LogsClear => "logs-clear",
             Self::Other(name) => name,
         }

@@ -12,12 +12,13 @@ use std::path::{Component, Path, PathBuf};
 use crate::vsn::ReleaseVsn;
 
 /// What temporary names in `relup/` begin with; see [`is_leftover`].
-const LEFTOVERS: [&str; 5] = [
+const LEFTOVERS: [&str; 6] = [
     ".staging-",
     ".trash-",
     ".current-",
     ".journal-",
     ".manifest-",
+    ".assessment-",
 ];
 
 /// Why a path can't be the root of an installation or tree.
@@ -73,6 +74,24 @@ impl BaseRoot {
     #[must_use]
     pub fn marker_temp(&self, random: &str) -> PathBuf {
         self.temporary(".current-", random)
+    }
+
+    /// `relup/current.retired`, what the marker is called after the launcher went back to the base.
+    #[must_use]
+    pub fn retired_marker(&self) -> PathBuf {
+        self.relup_dir().join("current.retired")
+    }
+
+    /// `relup/assessment.json`, whether the tree that the marker names has ever booted.
+    #[must_use]
+    pub fn assessment(&self) -> PathBuf {
+        self.relup_dir().join("assessment.json")
+    }
+
+    /// Where an assessment is written before it is renamed.
+    #[must_use]
+    pub fn assessment_temp(&self, random: &str) -> PathBuf {
+        self.temporary(".assessment-", random)
     }
 
     /// `relup/journal.jsonl`.
@@ -257,6 +276,12 @@ impl Tree {
     #[must_use]
     pub fn nested(&self, vsn: &ReleaseVsn) -> Tree {
         Tree(self.0.join("relup").join(vsn.as_str()))
+    }
+
+    /// The marker that names this deployed tree, nested or not: `current` beside it.
+    #[must_use]
+    pub fn naming_marker(&self) -> PathBuf {
+        self.0.with_file_name("current")
     }
 
     /// `lib/<app>-<vsn>/ebin`; both come from the tree's `.rel` file, which is checked for

@@ -17,10 +17,12 @@
 //! | [`hop`] | `*.relup` files | their text |
 //! | [`sidecar`] | `<tarball>.sha256` | its bytes |
 //! | [`journal`] | `relup/journal.jsonl` | its bytes |
+//! | [`assessment`] | `relup/assessment.json` | its bytes |
 //! | [`manifest`] | `relup/<vsn>.manifest` | its text |
 //! | [`compat`] | may this target replace that release | the two `BUILD_INFO`s and a few facts |
 //! | [`node`] | the data that crosses to and from a running node | the node |
 
+pub mod assessment;
 pub mod build_info;
 pub mod compat;
 pub mod hop;

@@ -15,7 +15,14 @@ use serde::{Deserialize, Serialize};
 pub const MAX_LEN: usize = 128;
 
 /// Names that live beside the deployed trees in `relup/`; no version may shadow them.
-const RESERVED: [&str; 4] = ["current", "catalog", "lock", "journal.jsonl"];
+const RESERVED: [&str; 6] = [
+    "current",
+    "current.retired",
+    "catalog",
+    "lock",
+    "journal.jsonl",
+    "assessment.json",
+];
 
 /// The version of a release, known to be one safe path component, e.g. `5.10.4`,
 /// `5.6.1+patch.A` or `5.10.4-g1234`.
@@ -204,6 +211,8 @@ mod tests {
             ("lock", "relup/ uses itself"),
             ("catalog", "relup/ uses itself"),
             ("journal.jsonl", "relup/ uses itself"),
+            ("assessment.json", "relup/ uses itself"),
+            ("current.retired", "relup/ uses itself"),
             ("5.10.4.manifest", "relup/ uses itself"),
             (&long, "129 bytes"),
         ] {

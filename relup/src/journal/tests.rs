@@ -113,6 +113,7 @@ fn every_step_and_action_is_written_under_its_own_name() {
     for action in [
         Action::Upgrade,
         Action::Rollback,
+        Action::Fallback,
         Action::LogsClear,
         Action::Other("prune".to_owned()),
     ] {

@@ -33,6 +33,13 @@ fn everything_of_the_base_is_where_the_contract_says() {
         (base.relup_dir(), "/opt/emqx/relup"),
         (base.marker(), "/opt/emqx/relup/current"),
         (base.marker_temp("a1"), "/opt/emqx/relup/.current-a1"),
+        (base.retired_marker(), "/opt/emqx/relup/current.retired"),
+        (base.assessment(), "/opt/emqx/relup/assessment.json"),
+        (base.assessment_temp("a1"), "/opt/emqx/relup/.assessment-a1"),
+        (
+            base.deployed(&vsn()).naming_marker(),
+            "/opt/emqx/relup/current",
+        ),
         (base.journal(), "/opt/emqx/relup/journal.jsonl"),
         (base.journal_temp("a1"), "/opt/emqx/relup/.journal-a1"),
         (base.lock(), "/opt/emqx/relup/lock"),
@@ -86,6 +93,7 @@ fn only_temporary_names_are_leftovers() {
         base.marker_temp("1"),
         base.journal_temp("1"),
         base.manifest_temp("1"),
+        base.assessment_temp("1"),
     ] {
         assert!(
             is_leftover(path.file_name().expect("a file name")),
@@ -96,6 +104,8 @@ fn only_temporary_names_are_leftovers() {
     for name in [
         "5.10.5",
         "current",
+        "current.retired",
+        "assessment.json",
         "journal.jsonl",
         "lock",
         "catalog",
