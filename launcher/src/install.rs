@@ -31,6 +31,8 @@ pub struct Install {
 pub struct HotTree {
     /// The version in the last marker.
     pub vsn: ReleaseVsn,
+    /// The first marker: without it none of the others would be followed.
+    pub marker: PathBuf,
     /// Markers inside deployed trees, as the upstream plugin leaves them. Never written here.
     pub nested: Vec<PathBuf>,
 }
@@ -99,12 +101,18 @@ impl Install {
                         marker: marker.clone(),
                         reason,
                     })?;
-                    let mut nested = named.map(|hot| hot.nested).unwrap_or_default();
-                    if tree.path() != root {
-                        nested.push(marker.clone());
-                    }
-                    origin = Origin::Marker(marker);
-                    named = Some(HotTree { vsn, nested });
+                    origin = Origin::Marker(marker.clone());
+                    named = Some(match named {
+                        None => HotTree {
+                            vsn,
+                            marker,
+                            nested: Vec::new(),
+                        },
+                        Some(mut hot) => {
+                            hot.nested.push(marker);
+                            HotTree { vsn, ..hot }
+                        }
+                    });
                     tree = next;
                 }
             }

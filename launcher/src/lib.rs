@@ -6,6 +6,7 @@
 //! and only then something happens.
 
 mod accounts;
+mod assessment;
 mod boot;
 mod command;
 mod completions;

@@ -29,7 +29,7 @@ pub fn restart(host: &Host, release: &Release) -> Result<(), Error> {
     refuse_besides(release, Some(&name), Some(&boot.data_dir), stopped)?;
     let prepared = Prepared::of(host, release, boot)?;
     stop::stop(host, release, &contact)?;
-    prepared.launch()
+    prepared.launch(host)
 }
 
 /// The node that has to be stopped first. One that is not in sight (another user's, or in another

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use relup::layout::BaseRoot;
 use relup::vsn::ReleaseVsn;
 
+use crate::assessment;
 use crate::boot::refusal::make_dir;
 use crate::boot::{self, Boot, daemon};
 use crate::command::{Command, command_usage, usage};
@@ -81,7 +82,7 @@ fn run_command(mut host: Host, command: Command, words: &[OsString]) -> Result<u
     }
     host.env.rename("EMQX_NODE_NAME", "EMQX_NODE__NAME");
     host.env.rename("EMQX_NODE_COOKIE", "EMQX_NODE__COOKIE");
-    let release = if needs_tree(command) {
+    let mut release = if needs_tree(command) {
         Release::observe(&host, Install::observe(&host)?)?
     } else {
         observe_for_talk(&host, command)?
@@ -99,6 +100,10 @@ fn run_command(mut host: Host, command: Command, words: &[OsString]) -> Result<u
     }
     if let Some(runner) = &release.runner_user {
         become_runner(runner, &mut host)?;
+    }
+    let is_prepared = host.env.get(boot::PREPARED).is_some();
+    if assessment::concerns(command) && !is_prepared {
+        release = assessment::settle(&host, release)?;
     }
     if command.boots() {
         boot_command(&host, &release, command, words)
@@ -170,6 +175,10 @@ fn boot_command(
         _ => {
             let spec = boot::plan_foreground(host, release, command, words)?;
             syslog::log(&release.name, host.pid, &format!("EXEC: {}", spec.line()));
+            // The console of a daemon was counted by its `start`.
+            if assessment::concerns(command) && host.env.get(boot::PREPARED).is_none() {
+                assessment::count(host, release);
+            }
             match exec(&spec)? {}
         }
     }
@@ -178,6 +187,9 @@ fn boot_command(
 fn talk(host: &Host, release: &Release, command: Command, words: &[OsString]) -> Result<u8, Error> {
     let env = &host.env;
     if command == Command::Relup {
+        if words.first().is_some_and(|word| word == "status") {
+            assessment::look_for(release, env);
+        }
         return Ok(relup_command(release, env, words));
     }
     if command == Command::Escript {
@@ -187,6 +199,10 @@ fn talk(host: &Host, release: &Release, command: Command, words: &[OsString]) ->
         return stop::run(host, release).map(|()| 0);
     }
     let contact = Contact::find(release, env)?;
+    // Commands that become another program have to look first.
+    if matches!(command, Command::Attach | Command::Remote | Command::EvalEx) {
+        assessment::look_at(release, &contact, command);
+    }
     match command {
         Command::Attach => {
             match exec(&shell::plan_attach(
@@ -206,7 +222,11 @@ fn talk(host: &Host, release: &Release, command: Command, words: &[OsString]) ->
             let unique = fastrand::u32(..);
             match exec(&shell::plan_eval_ex(release, env, &contact, words, unique)?)? {}
         }
-        other => runtime::run(&contact, other, words),
+        other => {
+            let code = runtime::run(&contact, other, words)?;
+            assessment::look_at(release, &contact, command);
+            Ok(code)
+        }
     }
 }
 

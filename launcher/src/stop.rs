@@ -10,6 +10,8 @@ use nix::unistd::Pid;
 use shims::dist::{CallOptions, CallOutcome, Connection, DistError};
 use shims::term::{as_atom, as_tuple};
 
+use crate::assessment;
+use crate::command::Command;
 use crate::ending::Ending;
 use crate::error::Error;
 use crate::host::Host;
@@ -94,6 +96,7 @@ fn end_launcher(pid: i32) -> Result<(), Error> {
 /// # Errors
 /// It is not running, it refuses, or it is still there after the time to wait.
 pub fn stop(host: &Host, release: &Release, contact: &Contact) -> Result<(), Error> {
+    assessment::look_at(release, contact, Command::Stop);
     let patience = Patience::observe(&host.env, patience::STOP);
     let (pid, result) = match &contact.process {
         Some(process) => {

@@ -122,6 +122,19 @@ pub const VARIABLES: &[Variable] = &[
         commands: &[Command::Stop, Command::Start, Command::Restart],
     },
     Variable {
+        name: "EMQX_RELUP_BOOT_ATTEMPTS",
+        about: "After how many boots of a hot-upgraded release that nobody saw ready the original \
+                release is booted again. Off where it is unset: data that the new release has \
+                migrated may not suit the old one.",
+        default: "",
+        commands: &[
+            Command::Start,
+            Command::Restart,
+            Command::Foreground,
+            Command::Console,
+        ],
+    },
+    Variable {
         name: "EMQX_LICENSE__KEY",
         about: "The licence's key, before license.key of emqx.conf.",
         default: "",

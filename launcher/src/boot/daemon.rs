@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use shims::dist::Target;
 
+use crate::assessment;
 use crate::boot::console_log::died;
 use crate::boot::keeper::Keeper;
 use crate::boot::log_env::{self, Logging};
@@ -27,7 +28,7 @@ use crate::target::{DIST_BASE_PORT, Way, epmd_is_used};
 /// Everything that speaks against the boot, and a node that is not ready in time.
 pub fn start(host: &Host, release: &Release) -> Result<(), Error> {
     let boot = Boot::prepare(host, release, Command::Start)?;
-    Prepared::of(host, release, boot)?.launch()
+    Prepared::of(host, release, boot)?.launch(host)
 }
 
 /// A daemon with all its files, which needs only be started.
@@ -84,10 +85,11 @@ impl Prepared<'_> {
     ///
     /// # Errors
     /// It ended, or was not ready in time and has been shut down.
-    pub fn launch(self) -> Result<(), Error> {
+    pub fn launch(self, host: &Host) -> Result<(), Error> {
         fs_err::create_dir_all(&self.pipe_dir)?;
         let keeper = Keeper::expect(&self.pipe_dir);
         let spec = run_erl(self.release, &self.boot, &self.pipe_dir, &self.time);
+        assessment::count(host, self.release);
         let status = spec.command().status().map_err(|source| Error::Exec {
             program: spec.program.clone(),
             source,
@@ -101,6 +103,7 @@ impl Prepared<'_> {
         let name = self.boot.name.to_string();
         match outcome {
             Outcome::Ready => {
+                assessment::seen_ready(self.release);
                 message::answer(&format!(
                     "{} {} is started successfully!",
                     self.release.description, self.release.vsn

@@ -13,6 +13,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Probe {
     connection: Connection,
+    limit: Duration,
     /// The process that answers.
     pub pid: i32,
     /// Who tells that the boot is complete, once the node has been asked.
@@ -25,10 +26,19 @@ impl Probe {
     /// # Errors
     /// The node does not answer.
     pub fn connect(target: &Target) -> Result<Probe, DistError> {
-        let mut connection = Connection::connect(target, TIMEOUT)?;
-        let pid = os_pid(&mut connection, TIMEOUT)?;
+        Probe::connect_within(target, TIMEOUT)
+    }
+
+    /// The same with another limit for each question.
+    ///
+    /// # Errors
+    /// The node does not answer.
+    pub fn connect_within(target: &Target, limit: Duration) -> Result<Probe, DistError> {
+        let mut connection = Connection::connect(target, limit)?;
+        let pid = os_pid(&mut connection, limit)?;
         Ok(Probe {
             connection,
+            limit,
             pid: i32::try_from(pid).unwrap_or_default(),
             witness: None,
         })
@@ -77,7 +87,7 @@ impl Probe {
         args: Vec<Term>,
     ) -> Result<Option<Term>, Lost> {
         let options = CallOptions {
-            timeout: Some(TIMEOUT),
+            timeout: Some(self.limit),
             console: None,
         };
         match self.connection.call(module, function, args, options) {

@@ -318,7 +318,7 @@ impl Process {
 }
 
 /// Unpacks a tarball, with or without the leading `emqx/` that both forms of a release have.
-fn extract(tarball: &Path, into: &Path) -> Result<()> {
+pub fn extract(tarball: &Path, into: &Path) -> Result<()> {
     fs_err::create_dir_all(into)?;
     let mut command = Command::new("tar");
     command

@@ -7,6 +7,7 @@
 
 pub mod bench;
 pub mod demo;
+pub mod deployed;
 pub mod error;
 pub mod install;
 pub mod journal;
