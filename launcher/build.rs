@@ -2,7 +2,10 @@
 
 #[path = "build/making.rs"]
 mod making;
+#[path = "build/note.rs"]
+mod note;
 
 fn main() {
     making::tell();
+    note::link();
 }

@@ -40,7 +40,10 @@ pub fn settle(host: &Host, release: Release) -> Result<Release, Error> {
     let limit = match limit(&host.env) {
         Ok(limit) => limit,
         Err(warning) => {
-            message::warning(&warning);
+            // The launcher that handed over has said it.
+            if !host.is_handed_over() {
+                message::warning(&warning);
+            }
             None
         }
     };

@@ -1,10 +1,13 @@
 //! A child process as one complete value, and the only place where this process becomes another.
 
 use std::convert::Infallible;
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use nix::unistd::execve;
 
 use crate::environment::Environment;
 use crate::error::Error;
@@ -65,6 +68,32 @@ pub fn exec(spec: &ExecSpec) -> Result<Infallible, Error> {
         program: spec.program.clone(),
         source,
     })
+}
+
+/// Becomes another program without changing anything else: the working directory stays. The system
+/// call itself is made, because the usual way gives a file that is no program to a shell.
+pub fn exec_in_place(program: &Path, args: &[OsString], env: &Environment) -> std::io::Error {
+    let text = |bytes: &OsStr| CString::new(bytes.as_bytes());
+    let prepared = || {
+        let path = text(program.as_os_str())?;
+        let words =
+            std::iter::once(program.as_os_str()).chain(args.iter().map(OsString::as_os_str));
+        let args = words.map(text).collect::<Result<Vec<_>, _>>()?;
+        let pairs = env.iter().map(|(name, value)| {
+            let mut pair = name.clone();
+            pair.push("=");
+            pair.push(value);
+            text(&pair)
+        });
+        Ok::<_, std::ffi::NulError>((path, args, pairs.collect::<Result<Vec<_>, _>>()?))
+    };
+    match prepared() {
+        Ok((path, args, env)) => match execve(&path, &args, &env) {
+            Ok(never) => match never {},
+            Err(errno) => errno.into(),
+        },
+        Err(error) => error.into(),
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use nix::unistd::{Uid, geteuid, getpid};
 
 use crate::accounts::Account;
 use crate::environment::Environment;
+use crate::handover::Received;
 
 /// What the process was given when it was started.
 #[derive(Debug, Clone)]
@@ -22,12 +23,14 @@ pub struct Host {
     /// The environment, as the caller set it.
     pub env: Environment,
     /// The real path of this executable, every symlink resolved; the name it was called
-    /// by where that cannot be known.
+    /// by where that cannot be known. That of the launcher which handed the command over, if one did.
     pub exe: PathBuf,
     /// The effective user id.
     pub uid: Uid,
     /// This process's id, which the VM keeps after an exec.
     pub pid: i32,
+    /// How many launchers have handed this command on to the next one.
+    pub depth: u32,
 }
 
 impl Host {
@@ -41,13 +44,21 @@ impl Host {
             .or_else(|| fs_err::canonicalize(which::which(args.first()?).ok()?).ok())
             .unwrap_or_else(|| args.first().map(PathBuf::from).unwrap_or_default());
         let env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+        let mut env = Environment::new(env);
+        let received = Received::take(&mut env);
         Host {
             args,
-            env: Environment::new(env),
-            exe,
+            env,
+            exe: received.launcher.unwrap_or(exe),
+            depth: received.depth,
             uid: geteuid(),
             pid: getpid().as_raw(),
         }
+    }
+
+    /// Whether another launcher has handed this command over.
+    pub fn is_handed_over(&self) -> bool {
+        self.depth > 0
     }
 
     /// The caller's name, or the numeric id where the user database does not know it (OpenShift).

@@ -14,6 +14,7 @@ mod ending;
 mod environment;
 mod error;
 mod exec;
+mod handover;
 mod host;
 mod install;
 mod invocation;

@@ -20,7 +20,7 @@ use crate::sourced::{Origin, Sourced};
 pub struct Release {
     /// The installation.
     pub install: Install,
-    /// This launcher, the one that belongs to the root.
+    /// The launcher that belongs to the root: this one, unless it was handed the command.
     pub launcher: PathBuf,
     /// The version of the tree in force.
     pub vsn: Sourced<ReleaseVsn>,

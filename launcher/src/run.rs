@@ -13,6 +13,7 @@ use crate::completions;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::exec::exec;
+use crate::handover;
 use crate::host::{Host, called_as};
 use crate::install::Install;
 use crate::invocation::{Invocation, parse};
@@ -104,6 +105,9 @@ fn run_command(mut host: Host, command: Command, words: &[OsString]) -> Result<u
     let is_prepared = host.env.get(boot::PREPARED).is_some();
     if assessment::concerns(command) && !is_prepared {
         release = assessment::settle(&host, release)?;
+    }
+    if command != Command::Relup {
+        handover::hand_over(&host, &release, command, words);
     }
     if command.boots() {
         boot_command(&host, &release, command, words)

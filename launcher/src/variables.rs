@@ -57,6 +57,27 @@ const NODE: &[Command] = &[
     Command::Rpcterms,
 ];
 
+/// Those that a newer launcher may take over.
+const HANDED: &[Command] = &[
+    Command::Start,
+    Command::Stop,
+    Command::Restart,
+    Command::Foreground,
+    Command::Console,
+    Command::ConsoleClean,
+    Command::CheckConfig,
+    Command::Ctl,
+    Command::Remote,
+    Command::Attach,
+    Command::Ping,
+    Command::Pid,
+    Command::Eval,
+    Command::EvalEx,
+    Command::Rpc,
+    Command::Rpcterms,
+    Command::Escript,
+];
+
 /// Those that look at the release they stand in.
 const RELEASE: &[Command] = &[
     Command::Start,
@@ -133,6 +154,13 @@ pub const VARIABLES: &[Variable] = &[
             Command::Foreground,
             Command::Console,
         ],
+    },
+    Variable {
+        name: "EMQX_LAUNCHER_HANDOVER",
+        about: "never keeps commands from being handed over to a newer launcher that a hot upgrade \
+                brought along.",
+        default: "auto",
+        commands: HANDED,
     },
     Variable {
         name: "EMQX_LICENSE__KEY",

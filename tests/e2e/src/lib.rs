@@ -11,6 +11,7 @@ pub mod deployed;
 pub mod error;
 pub mod install;
 pub mod journal;
+pub mod newer;
 pub mod node;
 pub mod patch;
 pub mod ports;
