@@ -131,6 +131,12 @@ fn split_cmdline(cmdline: &[u8]) -> Vec<OsString> {
         .collect()
 }
 
+/// True where the process table shows only the caller's own processes (`hidepid`): the first
+/// process of a system is always there.
+pub fn others_are_hidden() -> bool {
+    !Path::new("/proc/1").exists()
+}
+
 /// True while the process exists and is no zombie: a zombie has ended, only its parent is late.
 pub fn is_alive(pid: i32) -> bool {
     Stat::read(pid).is_some_and(|stat| !matches!(stat.state, b'Z' | b'X'))

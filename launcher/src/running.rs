@@ -93,11 +93,11 @@ fn is_vm(exe: &Path) -> bool {
 }
 
 fn node_of(process: &Process, places: &[&Path]) -> Option<RunningNode> {
-    let args = Args(&process.args);
+    let args = Args::of(process);
     let root = PathBuf::from(args.value("-root")?);
     // Whole components are compared: /opt/emqx2 is not below /opt/emqx.
     let is_below = places.iter().any(|place| root.starts_with(place));
-    if !is_below || args.has("-remsh") || args.has("-escript") {
+    if !is_below || args.has("-remsh") || args.is_escript() {
         return None;
     }
     let name = args.text("-name").or_else(|| args.text("-sname"))?;
@@ -126,7 +126,18 @@ fn node_of(process: &Process, places: &[&Path]) -> Option<RunningNode> {
 /// to override the first.
 struct Args<'a>(&'a [OsString]);
 
-impl Args<'_> {
+impl<'a> Args<'a> {
+    /// What follows `-extra` are plain words of a program that the VM runs.
+    fn of(process: &'a Process) -> Self {
+        let end = process.args.iter().position(|arg| arg == "-extra");
+        Self(&process.args[..end.unwrap_or(process.args.len())])
+    }
+
+    fn is_escript(&self) -> bool {
+        let mut pairs = self.0.windows(2);
+        self.has("-escript") || pairs.any(|pair| pair[0] == "-run" && pair[1] == "escript")
+    }
+
     fn has(&self, option: &str) -> bool {
         self.0.iter().any(|arg| arg == option)
     }
@@ -229,6 +240,15 @@ mod tests {
             None,
         );
         check(process(1, &["sh", "-c", "x"]), "/opt/emqx", None);
+        let root = ["beam.smp", "--", "-root", "/opt/emqx"];
+        let escript = ["-run", "escript", "start", "-name", "emqx@h"];
+        check(
+            process(1, &[&root[..], &escript].concat()),
+            "/opt/emqx",
+            None,
+        );
+        let words = ["-extra", "bin/nodetool", "-name", "emqx@h"];
+        check(process(1, &[&root[..], &words].concat()), "/opt/emqx", None);
     }
 
     #[test]

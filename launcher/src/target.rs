@@ -10,7 +10,7 @@ use shims::node_name::NodeName;
 use crate::boot::config::absolute_dir;
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::host::read_optional;
+use crate::host::{others_are_hidden, read_optional};
 use crate::release::Release;
 use crate::running::{RunningNode, nodes_of};
 use crate::sourced::{Origin, Sourced};
@@ -47,10 +47,11 @@ impl Contact {
             nodes.retain(|node| node.name == name);
         }
         match (nodes.len(), wanted) {
-            (0, Some(name)) => Err(Error::NamedNodeNotRunning {
+            // Where others' processes are hidden, their absence says nothing.
+            (0, Some(name)) if !others_are_hidden() => Err(Error::NamedNodeNotRunning {
                 name: name.to_owned(),
             }),
-            (0, None) => Contact::of_stopped(release, env),
+            (0, _) => Contact::of_stopped(release, env),
             (1, _) => Contact::of_running(nodes.remove(0), release, env),
             (_, _) => Err(Error::SeveralNodes {
                 root: release.install.base.path().to_path_buf(),
@@ -111,9 +112,9 @@ impl Contact {
             newest_generated(&configs_dir(release, env)).unwrap_or_default();
         let hint = hint_of_vm_args(&generated);
         let of_generated = |value| Sourced::new(value, Origin::Generated(args_file.clone()));
-        let name = hint
-            .name
-            .map(of_generated)
+        let name = env
+            .sourced("EMQX_NODE__NAME")
+            .or_else(|| hint.name.map(of_generated))
             .or_else(|| of_conf("node.name"))
             .unwrap_or_else(|| Sourced::new("emqx@127.0.0.1".to_owned(), Origin::Default))
             .decided("node name");
