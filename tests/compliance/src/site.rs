@@ -106,6 +106,32 @@ impl Site {
         Ok(fs_err::write(&conf, format!("{text}\n{lines}\n"))?)
     }
 
+    /// Appends lines to `etc/vm.args`.
+    pub fn append_vm_args(&self, lines: &str) -> Result<()> {
+        let file = self.path("etc/vm.args");
+        let text = fs_err::read_to_string(&file)?;
+        Ok(fs_err::write(&file, format!("{text}\n{lines}\n"))?)
+    }
+
+    /// Writes the name of this installation's node into `etc/emqx.conf`: the default one may be
+    /// that of somebody else's node.
+    pub fn name_in_conf(&self) -> Result<()> {
+        self.append_conf(&format!("node.name = {:?}", self.node_name()))
+    }
+
+    /// Puts a module into `data/patches`, which goes before the release's own: what follows
+    /// `-module(...).`.
+    pub fn patch(&self, module: &str, code: &str) -> Result<()> {
+        let dir = self.path("data/patches");
+        fs_err::create_dir_all(&dir)?;
+        let source = self.scratch().join(format!("{module}.erl"));
+        fs_err::write(&source, format!("-module({module}).\n{code}"))?;
+        let mut erlc = self.command("erlc");
+        erlc.arg("-o").arg(&dir).arg(&source);
+        process::run(&mut erlc, process::HANG)?.success()?;
+        Ok(())
+    }
+
     /// Lets other users of the machine in; the directory is private otherwise.
     pub fn open_to_all(&self) -> Result<()> {
         let everybody = PermissionsExt::from_mode(0o755);

@@ -76,4 +76,73 @@ pub const STATEMENTS: &[Statement] = &[
         "2.5",
         "files that the user may not write are told with path and uid",
     ),
+    st("3.1", "without an argument: usage on stdout, exit 1"),
+    st("3.2", "help: usage, exit 0"),
+    st(
+        "3.3",
+        "COMMAND help: that command's text, exit 0; ctl has its own",
+    ),
+    st("3.4", "an unknown command: usage, exit 1"),
+    st(
+        "3.5",
+        "start: a daemon under run_erl, waits, says so, exit 0",
+    ),
+    st(
+        "3.6",
+        "a start that fails: 1 gone, 2 no ping, 3 not ready in EMQX_WAIT_FOR_START seconds",
+    ),
+    st("3.7", "a node of that name runs: already running, exit 1"),
+    st(
+        "3.8",
+        "stop: graceful, tells that it takes time, waits for the process, ok, system log",
+    ),
+    st(
+        "3.9",
+        "stop of a node that does not answer: through the daemon's console",
+    ),
+    st("3.10", "restart: stop if it runs, then start"),
+    st("3.11", "foreground: the process becomes the VM"),
+    st("3.12", "console: an interactive VM; --iex for Elixir"),
+    st("3.13", "console_clean: a shell, the broker is not started"),
+    st("3.14", "attach: the daemon's console"),
+    st(
+        "3.15",
+        "remote, remote_console: a hidden remote shell after a ping",
+    ),
+    st(
+        "3.16",
+        "ctl: output as it comes; 0 only for ok; RPC to NODE failed: REASON",
+    ),
+    st(
+        "3.17",
+        "eval: words joined, dot added, value printed; a mistake is one line with its place",
+    ),
+    st("3.18", "eval-ex: Elixir releases only"),
+    st("3.19", "rpc M F ARGS: one list of strings; 0 only for ok"),
+    st("3.20", "rpcterms M F TERMS: result printed; 1 on badrpc"),
+    st(
+        "3.21",
+        "ping: pong; else not responding to pings on stderr, exit 1",
+    ),
+    st("3.22", "pid: the VM's process id"),
+    st("3.23", "root_dir: the tree in force"),
+    st("3.24", "ertspath: the ERTS in force"),
+    st("3.25", "escript: with the release's own runtime"),
+    st(
+        "3.26",
+        "check_config: the schema's verdict, nothing written",
+    ),
+    st("3.27", "the second name emqx_ctl is emqx ctl"),
+    st(
+        "3.28",
+        "errors on stderr, warnings and infos on stdout, colours on terminals, DEBUG traces",
+    ),
+    st(
+        "3.29",
+        "words that a command does not know are refused with its usage",
+    ),
+    st(
+        "5.17",
+        "ctl into a closed pipe: quiet, 141, and the command in the node is not harmed",
+    ),
 ];
