@@ -8,32 +8,40 @@ use crate::sourced::{Origin, Sourced};
 
 /// Environment variables by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Environment(BTreeMap<OsString, OsString>);
+pub struct Environment {
+    variables: BTreeMap<OsString, OsString>,
+    /// New names whose value was found under an old one.
+    renamed: BTreeMap<String, String>,
+}
 
 impl Environment {
     /// Wraps variables.
     pub fn new(variables: BTreeMap<OsString, OsString>) -> Environment {
-        Environment(variables)
+        Environment {
+            variables,
+            renamed: BTreeMap::new(),
+        }
     }
 
     /// A variable's text; an empty value counts as unset, as the shell's `${X:-}` treats it.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0
+        self.variables
             .get(OsStr::new(name))
             .and_then(|value| value.to_str())
             .filter(|v| !v.is_empty())
     }
 
-    /// A variable's text and its name as where it came from.
+    /// A variable's text and its name as where it came from: the name that the caller gave it.
     pub fn sourced(&self, name: &str) -> Option<Sourced<String>> {
-        let origin = Origin::Variable(name.to_owned());
+        let given = self.renamed.get(name).map_or(name, String::as_str);
+        let origin = Origin::Variable(given.to_owned());
         self.get(name)
             .map(|value| Sourced::new(value.to_owned(), origin))
     }
 
     /// A variable's raw value; an empty value counts as unset.
     pub fn get_os(&self, name: &str) -> Option<&OsStr> {
-        self.0
+        self.variables
             .get(OsStr::new(name))
             .map(OsString::as_os_str)
             .filter(|value| !value.is_empty())
@@ -41,7 +49,7 @@ impl Environment {
 
     /// Sets a variable.
     pub fn set(&mut self, name: &str, value: impl Into<OsString>) {
-        self.0.insert(name.into(), value.into());
+        self.variables.insert(name.into(), value.into());
     }
 
     /// Sets a variable unless it has a non-empty value.
@@ -53,7 +61,7 @@ impl Environment {
 
     /// Removes a variable and returns its text when it had one.
     pub fn take(&mut self, name: &str) -> Option<String> {
-        self.0
+        self.variables
             .remove(OsStr::new(name))
             .and_then(|value| value.into_string().ok())
     }
@@ -63,6 +71,7 @@ impl Environment {
     pub fn rename(&mut self, old: &str, new: &str) {
         if let Some(value) = self.take(old).filter(|value| !value.is_empty()) {
             self.set(new, value);
+            self.renamed.insert(new.to_owned(), old.to_owned());
         }
     }
 
@@ -72,17 +81,17 @@ impl Environment {
         earlier: &'a Environment,
     ) -> impl Iterator<Item = (&'a OsStr, Option<&'a OsStr>)> {
         let set = self
-            .0
+            .variables
             .iter()
-            .filter(|(name, value)| earlier.0.get(*name) != Some(*value));
-        let gone = earlier.0.keys().filter(|name| !self.0.contains_key(*name));
+            .filter(|(name, value)| earlier.variables.get(*name) != Some(*value));
+        let gone = earlier.variables.keys().filter(|name| !self.variables.contains_key(*name));
         set.map(|(name, value)| (name.as_os_str(), Some(value.as_os_str())))
             .chain(gone.map(|name| (name.as_os_str(), None)))
     }
 
     /// All variables in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
-        self.0.iter()
+        self.variables.iter()
     }
 }
 
@@ -101,5 +110,10 @@ mod tests {
         env.rename("EMQX_NODE_NAME", "EMQX_NODE__NAME");
         assert_eq!(env.get("EMQX_NODE__NAME"), Some("other@127.0.0.1"));
         assert_eq!(env.get("EMQX_NODE_NAME"), None);
+        let name = env.sourced("EMQX_NODE__NAME").expect("it is set");
+        assert_eq!(
+            name.told(),
+            "other@127.0.0.1 (from environment variable EMQX_NODE_NAME)"
+        );
     }
 }
