@@ -256,6 +256,19 @@ impl Command {
         matches!(self, Command::Version | Command::Completions | Command::Man)
     }
 
+    /// Commands whose words go on to the node or to another program as they are.
+    pub fn passes_words_on(self) -> bool {
+        matches!(
+            self,
+            Command::Ctl
+                | Command::Eval
+                | Command::EvalEx
+                | Command::Rpc
+                | Command::Rpcterms
+                | Command::Escript
+        )
+    }
+
     /// Boot commands end in a VM or check what a VM would be given.
     pub fn boots(self) -> bool {
         matches!(

@@ -84,7 +84,10 @@ impl Environment {
             .variables
             .iter()
             .filter(|(name, value)| earlier.variables.get(*name) != Some(*value));
-        let gone = earlier.variables.keys().filter(|name| !self.variables.contains_key(*name));
+        let gone = earlier
+            .variables
+            .keys()
+            .filter(|name| !self.variables.contains_key(*name));
         set.map(|(name, value)| (name.as_os_str(), Some(value.as_os_str())))
             .chain(gone.map(|name| (name.as_os_str(), None)))
     }

@@ -22,6 +22,7 @@ mod manual;
 mod message;
 mod patience;
 mod pipe;
+mod plan;
 mod redact;
 mod release;
 mod relup_node;

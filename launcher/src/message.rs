@@ -2,8 +2,12 @@
 //! output, coloured only where the stream is a terminal (anstream obeys `NO_COLOR` and `TERM`).
 
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
+
+/// Whether standard output is for answers alone.
+static ANSWER_ALONE: AtomicBool = AtomicBool::new(false);
 
 const RED: Style = AnsiColor::Red.on_default();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
@@ -17,8 +21,22 @@ pub fn answer(text: &str) {
 
 /// Passes on what a helper program printed, each to its stream.
 pub fn relay(stdout: &str, stderr: &str) {
-    let _ = std::io::stdout().write_all(stdout.as_bytes());
+    if is_answer_alone() {
+        let _ = std::io::stderr().write_all(stdout.as_bytes());
+    } else {
+        let _ = std::io::stdout().write_all(stdout.as_bytes());
+    }
     let _ = std::io::stderr().write_all(stderr.as_bytes());
+}
+
+/// From now on nothing but answers goes to standard output: words for people go to standard error,
+/// those for scripts too.
+pub fn keep_answer_alone() {
+    ANSWER_ALONE.store(true, Ordering::Relaxed);
+}
+
+fn is_answer_alone() -> bool {
+    ANSWER_ALONE.load(Ordering::Relaxed)
 }
 
 /// Prints why something failed.
@@ -33,6 +51,9 @@ pub fn hint(text: &str) {
 
 /// Prints what the operator should know, on standard output as scripts expect it.
 pub fn warning(text: &str) {
+    if is_answer_alone() {
+        return warning_aside(text);
+    }
     let _ = writeln!(anstream::stdout(), "{YELLOW}WARNING: {text}{YELLOW:#}");
 }
 
@@ -43,5 +64,10 @@ pub fn warning_aside(text: &str) {
 
 /// Prints what is going on.
 pub fn info(text: &str) {
-    let _ = writeln!(anstream::stdout(), "{GREEN}INFO: {text}{GREEN:#}");
+    let text = format!("{GREEN}INFO: {text}{GREEN:#}");
+    if is_answer_alone() {
+        let _ = writeln!(anstream::stderr(), "{text}");
+    } else {
+        let _ = writeln!(anstream::stdout(), "{text}");
+    }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::environment::Environment;
 use crate::message;
+use crate::sourced::{Origin, Shown, Sourced};
 
 /// The variable with the seconds that a boot may take.
 pub const START: &str = "EMQX_WAIT_FOR_START";
@@ -24,16 +25,30 @@ impl Patience {
     /// Reads a variable. A value that is no number is told and not obeyed: a stop must not fail
     /// for it.
     pub fn observe(env: &Environment, name: &str) -> Patience {
+        Patience::sourced(env, name).into_value()
+    }
+
+    /// The same with where it came from.
+    pub fn sourced(env: &Environment, name: &str) -> Sourced<Patience> {
         let value = env.get_os(name).map(OsStr::to_string_lossy);
-        match parse(value.as_deref()) {
-            Ok(patience) => patience,
+        let origin = match value {
+            Some(_) => Origin::Variable(name.to_owned()),
+            None => Origin::Default,
+        };
+        let patience = match parse(value.as_deref()) {
+            Ok(patience) => Sourced::new(patience, origin),
             Err(value) => {
                 message::warning(&format!(
                     "{name} is '{value}', which is no number of seconds: {DEFAULT_SECONDS} it is"
                 ));
-                Patience(DEFAULT_SECONDS)
+                Sourced::new(Patience(DEFAULT_SECONDS), Origin::Default)
             }
-        }
+        };
+        patience.decided(if name == START {
+            "time to start"
+        } else {
+            "time to stop"
+        })
     }
 
     /// The number.
@@ -49,6 +64,12 @@ impl Patience {
     /// When it ends, counted from now; `None`: never, for a number beyond the clock's end.
     pub fn deadline(self) -> Option<Instant> {
         Instant::now().checked_add(self.duration())
+    }
+}
+
+impl Shown for Patience {
+    fn shown(&self) -> String {
+        format!("{} s", self.0)
     }
 }
 

@@ -1,16 +1,21 @@
-//! Command lines as people may see them: what is secret in them is replaced. They are shown, never
-//! used.
+//! Command lines, variables and files of arguments as people may see them: what is secret in them is
+//! replaced. They are shown, never used.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+
+use crate::boot::config::LICENSE_KEY;
 
 /// What stands in place of a secret.
-const REDACTED: &str = "<redacted>";
+pub const REDACTED: &str = "<redacted>";
 
 /// Options whose next word is the cookie.
 const COOKIE_OPTIONS: [&str; 3] = ["-setcookie", "--cookie", "-cookie"];
 
 /// Commands whose next word is a secret.
 const SECRET_COMMANDS: [&str; 1] = ["check_license_key"];
+
+/// Parts of the names of variables and options that hold secrets.
+const SECRET_NAMES: [&str; 6] = ["COOKIE", "PASSWORD", "SECRET", "TOKEN", "KEY", "CREDENTIAL"];
 
 /// Words of a command line, each quoted where a shell would need it.
 pub fn shown_words(words: &[OsString]) -> Vec<String> {
@@ -29,6 +34,46 @@ pub fn shown_words(words: &[OsString]) -> Vec<String> {
             }
         })
         .collect()
+}
+
+/// The value of a variable.
+pub fn shown_variable(name: &OsStr, value: &OsStr) -> String {
+    let name = name.to_string_lossy();
+    let value = value.to_string_lossy();
+    if SECRET_NAMES.iter().any(|part| name.contains(part)) {
+        return REDACTED.to_owned();
+    }
+    if name == "EMQX_BOOT_CONFIGS" {
+        let lines: Vec<String> = value.lines().map(shown_config).collect();
+        return quoted(&lines.join("\n"));
+    }
+    quoted(&inside(&value))
+}
+
+/// The lines of a file of VM arguments.
+pub fn shown_args_file(text: &str) -> Vec<String> {
+    text.lines()
+        .map(|line| {
+            // `-env NAME VALUE` gives the VM a variable.
+            let mut words = line.split_whitespace();
+            match (words.next(), words.next()) {
+                (Some("-env"), Some(name))
+                    if SECRET_NAMES.iter().any(|part| name.contains(part)) =>
+                {
+                    format!("-env {name} {REDACTED}")
+                }
+                _ => inside(line),
+            }
+        })
+        .collect()
+}
+
+/// A line `key=value` of the look-up.
+fn shown_config(line: &str) -> String {
+    match line.split_once('=') {
+        Some((key @ ("node.cookie" | LICENSE_KEY), _)) => format!("{key}={REDACTED}"),
+        _ => line.to_owned(),
+    }
 }
 
 /// A text that may hold a whole command line, as `ERL_FLAGS` does.
@@ -113,6 +158,20 @@ mod tests {
             "check_license_key",
             "s3cret",
         ]));
+        check(shown_variable(
+            "ERL_FLAGS".as_ref(),
+            "+S 2 -setcookie s3cret".as_ref(),
+        ));
+        check(shown_variable(
+            "EMQX_NODE__COOKIE".as_ref(),
+            "s3cret".as_ref(),
+        ));
+        check(shown_variable(
+            "EMQX_BOOT_CONFIGS".as_ref(),
+            "node.name=a\nnode.cookie=\"s3cret\"\nlicense.key=\"s3cret\"".as_ref(),
+        ));
+        check(shown_args_file("+P 1\n-setcookie 's3cret'\n-name a").join("\n"));
+        check(shown_args_file("-env MY_TOKEN s3cret").join("\n"));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::install::Install;
 use crate::invocation::{Invocation, parse};
 use crate::manual;
 use crate::message;
+use crate::plan;
 use crate::release::Release;
 use crate::relup_node::RelupNode;
 use crate::restart::restart;
@@ -60,7 +61,7 @@ pub fn run(host: Host) -> Result<u8, Error> {
         Invocation::Run(command, words) if command.is_about_program() => {
             about_program(&host, command, &words).map(|()| 0)
         }
-        Invocation::Run(command, words) => run_command(host, command, &words),
+        Invocation::Run(command, words) => run_command(host, command, words),
     }
 }
 
@@ -75,11 +76,16 @@ fn about_program(host: &Host, command: Command, words: &[OsString]) -> Result<()
     Ok(())
 }
 
-fn run_command(mut host: Host, command: Command, words: &[OsString]) -> Result<u8, Error> {
+fn run_command(mut host: Host, command: Command, mut words: Vec<OsString>) -> Result<u8, Error> {
     if command == Command::Relup
-        && let Some(code) = relup_cmd::explain(words, RELUP)
+        && let Some(code) = relup_cmd::explain(&words, RELUP)
     {
         return Ok(code);
+    }
+    let caller = host.env.clone();
+    let show_plan = plan::take_flag(command, &mut words);
+    if show_plan {
+        message::keep_answer_alone();
     }
     host.env.rename("EMQX_NODE_NAME", "EMQX_NODE__NAME");
     host.env.rename("EMQX_NODE_COOKIE", "EMQX_NODE__COOKIE");
@@ -89,11 +95,11 @@ fn run_command(mut host: Host, command: Command, words: &[OsString]) -> Result<u
         observe_for_talk(&host, command)?
     };
     match command {
-        Command::RootDir => {
+        Command::RootDir if !show_plan => {
             message::answer(&release.tree().path().to_string_lossy());
             return Ok(0);
         }
-        Command::Ertspath => {
+        Command::Ertspath if !show_plan => {
             message::answer(&release.erts_dir().to_string_lossy());
             return Ok(0);
         }
@@ -102,17 +108,20 @@ fn run_command(mut host: Host, command: Command, words: &[OsString]) -> Result<u
     if let Some(runner) = &release.runner_user {
         become_runner(runner, &mut host)?;
     }
+    if show_plan {
+        return plan::show(&host, caller, &release, command, &words).map(|()| 0);
+    }
     let is_prepared = host.env.get(boot::PREPARED).is_some();
     if assessment::concerns(command) && !is_prepared {
         release = assessment::settle(&host, release)?;
     }
     if command != Command::Relup {
-        handover::hand_over(&host, &release, command, words);
+        handover::hand_over(&host, &release, command, &words);
     }
     if command.boots() {
-        boot_command(&host, &release, command, words)
+        boot_command(&host, &release, command, &words)
     } else {
-        talk(&host, &release, command, words)
+        talk(&host, &release, command, &words)
     }
 }
 

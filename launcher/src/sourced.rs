@@ -5,7 +5,6 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use relup::layout::{BaseRoot, Tree};
 use relup::vsn::ReleaseVsn;
@@ -24,6 +23,8 @@ pub struct Sourced<T> {
 pub enum Origin {
     /// Nobody said anything.
     Default,
+    /// Whoever called.
+    Caller,
     /// The place where this executable stands.
     Executable(PathBuf),
     /// No marker leads away from the installation.
@@ -55,6 +56,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::Default => f.write_str("default"),
+            Origin::Caller => f.write_str("the caller"),
             Origin::Executable(exe) => write!(f, "the place of {}", exe.display()),
             Origin::Unmarked => f.write_str("the installation, no marker leads away from it"),
             Origin::Marker(marker) => write!(f, "marker {}", marker.display()),
@@ -213,12 +215,6 @@ impl Shown for Cookie {
     }
 }
 
-impl Shown for Duration {
-    fn shown(&self) -> String {
-        format!("{} s", self.as_secs())
-    }
-}
-
 impl Shown for Vec<String> {
     fn shown(&self) -> String {
         self.join(" ")
@@ -254,8 +250,8 @@ mod tests {
             "<redacted> (from file /run/cookie, named by environment variable EMQX_NODE__COOKIE)",
         );
         check(
-            Sourced::new(Duration::from_secs(120), Origin::Default).told(),
-            "120 s (from default)",
+            Sourced::new(vec!["-a".to_owned(), "b".to_owned()], Origin::Default).told(),
+            "-a b (from default)",
         );
     }
 }

@@ -28,6 +28,8 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Contact {
     /// The node's name as its operator writes it.
     pub name: Sourced<String>,
+    /// The secret that it shares with other nodes.
+    pub cookie: Sourced<Cookie>,
     /// The way to it.
     pub target: Target,
     /// Its process, where the process table shows it.
@@ -92,6 +94,7 @@ impl Contact {
         let target = way.target(&process.name, cookie.expose())?;
         Ok(Contact {
             name,
+            cookie,
             target,
             process: Some(process),
         })
@@ -138,6 +141,7 @@ impl Contact {
         let target = way.target(&name, cookie.expose())?;
         Ok(Contact {
             name,
+            cookie,
             target,
             process: None,
         })

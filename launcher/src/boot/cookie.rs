@@ -32,6 +32,22 @@ impl CookieSource {
     }
 }
 
+/// What may be read to find out the cookie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// Whatever the setting names.
+    Everything,
+    /// Files alone: what a FIFO holds is gone when it was read, and is for a boot.
+    FilesOnly,
+}
+
+/// Stands for a cookie that was not read.
+const UNREAD: &str = "unread";
+
+fn is_no_file(path: &Path) -> bool {
+    fs_err::metadata(path).is_ok_and(|metadata| !metadata.is_file())
+}
+
 /// The cookie itself. One that was read from a file is handed on in the environment, because a
 /// FIFO cannot be read a second time.
 ///
@@ -41,6 +57,7 @@ pub fn resolve_cookie(
     release: &Release,
     env: &mut Environment,
     configs: &BootConfigs,
+    reading: Reading,
 ) -> Result<Sourced<Cookie>, Error> {
     let default = || {
         release
@@ -54,6 +71,12 @@ pub fn resolve_cookie(
         .unwrap_or_else(default);
     match CookieSource::parse(&setting) {
         CookieSource::Literal(cookie) => Ok(setting.map(|_| Cookie::new(cookie))),
+        CookieSource::File(path) if reading == Reading::FilesOnly && is_no_file(&path) => {
+            // In place of what would be read.
+            env.set("EMQX_NODE__COOKIE", UNREAD);
+            let origin = Origin::File(path, Box::new(setting.origin().clone()));
+            Ok(Sourced::new(Cookie::new(UNREAD.to_owned()), origin))
+        }
         CookieSource::File(path) => {
             let content = fs_err::read_to_string(&path).map_err(|error| {
                 Error::Cookie(format!("node.cookie file cannot be read: {error}"))

@@ -134,7 +134,7 @@ impl Prepared<'_> {
 }
 
 /// The daemon's command: `run_erl` runs the launcher again as its console.
-fn run_erl(release: &Release, boot: &Boot, pipe_dir: &Path, time: &str) -> ExecSpec {
+pub fn run_erl(release: &Release, boot: &Boot, pipe_dir: &Path, time: &str) -> ExecSpec {
     let mut env = boot.env.clone();
     env.set("EMQX_BOOT_CONFIGS", boot.configs.text());
     env.set(PREPARED, time);

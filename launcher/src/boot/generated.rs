@@ -74,9 +74,16 @@ impl Generated {
     /// Any error of the file system.
     pub fn write_vm_args(&self, content: &[u8]) -> Result<(), Error> {
         write(&self.vm_args(), content)?;
-        prune(&self.dir, "app", "config");
-        prune(&self.dir, "vm", "args");
+        for path in outdated(&self.dir, KEPT) {
+            // What cannot be removed now is removed by a later boot.
+            let _ = fs_err::remove_file(&path);
+        }
         Ok(())
+    }
+
+    /// The files that are removed when these are written.
+    pub fn outdated(&self) -> Vec<PathBuf> {
+        outdated(&self.dir, KEPT - 1)
     }
 }
 
@@ -96,26 +103,28 @@ fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// What cannot be listed or removed now is removed by a later boot.
-fn prune(dir: &Path, kind: &str, suffix: &str) {
-    let Ok(entries) = fs_err::read_dir(dir) else {
-        return;
-    };
-    let mut generated: Vec<PathBuf> = entries
-        .filter_map(Result::ok)
-        .filter(|entry| {
-            let name = entry.file_name();
-            name.to_str()
-                .and_then(|name| name.strip_prefix(kind)?.strip_suffix(suffix))
-                .is_some_and(is_time)
+/// All but the newest of each kind.
+fn outdated(dir: &Path, kept: usize) -> Vec<PathBuf> {
+    let kinds = [("app", "config"), ("vm", "args")];
+    kinds
+        .iter()
+        .flat_map(|(kind, suffix)| {
+            let entries = fs_err::read_dir(dir).into_iter().flatten();
+            let mut generated: Vec<PathBuf> = entries
+                .filter_map(Result::ok)
+                .filter(|entry| {
+                    let name = entry.file_name();
+                    name.to_str()
+                        .and_then(|name| name.strip_prefix(kind)?.strip_suffix(suffix))
+                        .is_some_and(is_time)
+                })
+                .map(|entry| entry.path())
+                .collect();
+            generated.sort();
+            generated.truncate(generated.len().saturating_sub(kept));
+            generated
         })
-        .map(|entry| entry.path())
-        .collect();
-    generated.sort();
-    let old = generated.len().saturating_sub(KEPT);
-    for path in &generated[..old] {
-        let _ = fs_err::remove_file(path);
-    }
+        .collect()
 }
 
 /// `.2026.11.21.12.00.00.`

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use shims::boot_helper::Answer;
 
 use crate::boot::config::{BootConfigs, KEYS, LICENSE_KEY};
-use crate::boot::generated::Generated;
 use crate::boot::helper::HelperVm;
 use crate::boot::nodetool;
 use crate::environment::Environment;
@@ -84,24 +83,28 @@ impl Hocon {
         nodetool::multi_get(&self.release, env, &file, &keys).map(|text| with_origin(&text, file))
     }
 
-    /// Generates what the VM gets: the applications' configuration is written as
-    /// `app.<time>.config`, the VM's arguments are handed back. What it prints (which environment
-    /// variables override what) goes to standard output.
+    /// Generates what the VM gets: the applications' configuration and the VM's arguments. What it
+    /// prints (which environment variables override what) goes to standard output. Where `nodetool`
+    /// has to do it, it does so in a directory below `scratch`.
     ///
     /// # Errors
-    /// What hocon says against the configuration; a file that cannot be written.
-    pub fn generate(&mut self, env: &Environment, files: &Generated) -> Result<String, Error> {
-        let sources = self.sources(&files.dir);
+    /// What hocon says against the configuration.
+    pub fn generate(
+        &mut self,
+        env: &Environment,
+        configs_dir: &Path,
+        scratch: &Path,
+    ) -> Result<(Vec<u8>, String), Error> {
+        let sources = self.sources(configs_dir);
         let schema = self.release.schema_mod.to_string();
         let args = with_schema(&schema, &sources);
         if let Some(contents) = self.ask(env, "generate", "generate", &args)?
             && let [app_config, vm_args] = contents.as_slice()
         {
-            files.write_app_config(app_config)?;
-            return Ok(String::from_utf8_lossy(vm_args).into_owned());
+            let vm_args = String::from_utf8_lossy(vm_args).into_owned();
+            return Ok((app_config.clone(), vm_args));
         }
-        nodetool::generate(&self.release, env, &sources, &files.dir, &files.time)?;
-        Ok(fs_err::read_to_string(files.vm_args())?)
+        nodetool::generate(&self.release, env, &sources, scratch)
     }
 
     /// Checks the whole configuration without writing anything.

@@ -14,6 +14,8 @@ pub mod nodetool;
 pub mod probe;
 pub mod refusal;
 pub mod runtime_check;
+mod settings;
+pub mod siz;
 pub mod vm;
 pub mod vm_args;
 pub mod watch;
@@ -25,11 +27,13 @@ use shims::cookie::Cookie;
 use shims::node_name::NodeName;
 
 use crate::boot::config::BootConfigs;
-use crate::boot::cookie::resolve_cookie;
+use crate::boot::cookie::{Reading, resolve_cookie};
 use crate::boot::generated::Generated;
 use crate::boot::hocon::Hocon;
 use crate::boot::log_env::Logging;
-use crate::boot::refusal::{check_profile, check_writable, refuse_second, warn};
+use crate::boot::refusal::{check_profile, check_writable, refuse_second, security_profile, warn};
+use crate::boot::settings::{code_loading_mode, node_name};
+use crate::boot::siz::remove_siz_files;
 use crate::boot::vm::VmFacts;
 use crate::command::Command;
 use crate::environment::Environment;
@@ -45,6 +49,15 @@ use crate::target::sourced_epmd_args;
 
 /// Tells the console process that a `start` has prepared the boot: the time of the generated files.
 pub const PREPARED: &str = "_EMQX_BOOT_PREPARED";
+
+/// What the generated files hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// The applications' configuration.
+    pub app_config: Vec<u8>,
+    /// The VM's arguments.
+    pub vm_args: String,
+}
 
 /// A boot that is possible.
 #[derive(Debug)]
@@ -76,9 +89,25 @@ impl Boot {
     /// # Errors
     /// Everything that speaks against a boot, before anything was written.
     pub fn prepare(host: &Host, release: &Release, command: Command) -> Result<Boot, Error> {
-        let mut env = release.child_environment(&host.env);
-        check_profile(&env)?;
-        let mode = code_loading_mode(&mut env).decided("code loading mode");
+        // A check is no boot: what can be read once is left to that.
+        let reading = match command {
+            Command::CheckConfig => Reading::FilesOnly,
+            _ => Reading::Everything,
+        };
+        Boot::prepare_reading(host, release, command, reading)
+    }
+
+    /// The same, with the cookie read from what may be read.
+    ///
+    /// # Errors
+    /// Everything that speaks against a boot, before anything was written.
+    pub fn prepare_reading(
+        host: &Host,
+        release: &Release,
+        command: Command,
+        reading: Reading,
+    ) -> Result<Boot, Error> {
+        let (mut env, mode) = Boot::environment(host, release)?;
         refuse_second(release, env.get("EMQX_NODE__NAME"), None, command)?;
         if !release.etc_dir.join("emqx.conf").is_file() {
             return Err(Error::NoEmqxConf {
@@ -107,7 +136,7 @@ impl Boot {
         let data_dir = configs.data_dir(&env, release.install.base.path())?;
         let data_dir = data_dir.decided("data directory");
         refuse_second(release, Some(&name.to_string()), Some(&data_dir), command)?;
-        let cookie = resolve_cookie(release, &mut env, &configs)?.decided("cookie");
+        let cookie = resolve_cookie(release, &mut env, &configs, reading)?.decided("cookie");
         let proto_dist = configs
             .sourced(&env, "cluster.proto_dist")
             .unwrap_or_else(|| Sourced::new("inet_tcp".to_owned(), Origin::Default))
@@ -135,6 +164,22 @@ impl Boot {
         })
     }
 
+    /// What every child of a boot finds in its environment, as far as it is known before the release
+    /// is asked, and when the VM loads code.
+    ///
+    /// # Errors
+    /// A security profile that does not exist.
+    pub fn environment(
+        host: &Host,
+        release: &Release,
+    ) -> Result<(Environment, Sourced<String>), Error> {
+        let mut env = release.child_environment(&host.env);
+        let _ = security_profile(&host.env).decided("security profile");
+        check_profile(&env)?;
+        let mode = code_loading_mode(&mut env).decided("code loading mode");
+        Ok((env, mode))
+    }
+
     /// `<data>/configs`.
     pub fn configs_dir(&self) -> PathBuf {
         self.data_dir.join("configs")
@@ -152,14 +197,26 @@ impl Boot {
     /// # Errors
     /// What hocon or the licence check says, or a file that cannot be written.
     pub fn generate(&mut self, release: &Release) -> Result<Generated, Error> {
-        let Some(mut hocon) = self.hocon.take() else {
-            return Err(Error::ConfigValue { key: PREPARED });
-        };
         check_writable(release, self)?;
         let files = Generated::now(self.configs_dir())?;
         remove_siz_files(&release.log_dir);
+        let contents = self.contents(release, &files.dir)?;
+        files.write_app_config(&contents.app_config)?;
+        files.write_vm_args(contents.vm_args.as_bytes())?;
+        Ok(files)
+    }
+
+    /// Checks the licence and finds out what the generated files hold. Writes nothing but what
+    /// `nodetool` may need below `scratch` for a moment.
+    ///
+    /// # Errors
+    /// What hocon or the licence check says.
+    pub fn contents(&mut self, release: &Release, scratch: &Path) -> Result<Contents, Error> {
+        let Some(mut hocon) = self.hocon.take() else {
+            return Err(Error::ConfigValue { key: PREPARED });
+        };
         hocon.check_license(&self.env, &self.configs)?;
-        let generated = hocon.generate(&self.env, &files)?;
+        let (app_config, generated) = hocon.generate(&self.env, &self.configs_dir(), scratch)?;
         let installed = fs_err::read_to_string(release.etc_dir.join("vm.args"))?;
         let name = self.name.to_string();
         let own = vm_args::Own {
@@ -173,8 +230,10 @@ impl Boot {
             cookie: self.cookie.expose(),
             mnesia_dir: &self.data_dir.join("mnesia").join(&name),
         };
-        files.write_vm_args(vm_args::merge(&installed, &generated, &own).as_bytes())?;
-        Ok(files)
+        Ok(Contents {
+            app_config,
+            vm_args: vm_args::merge(&installed, &generated, &own),
+        })
     }
 
     /// Checks the whole configuration; writes nothing.
@@ -256,32 +315,6 @@ pub fn plan_foreground(
     Ok(boot.plan_vm(release, command, iex, shown, &files))
 }
 
-fn node_name(env: &Environment, configs: &BootConfigs) -> Result<Sourced<NodeName>, Error> {
-    env.sourced("EMQX_NODE__NAME")
-        .or_else(|| configs.sourced(env, "node.name"))
-        .unwrap_or_else(|| Sourced::new("emqx".to_owned(), Origin::Default))
-        .try_map(|name, origin| {
-            NodeName::parse(&name).map_err(|_| Error::NodeName {
-                name: name.clone(),
-                origin: Some(origin.clone()),
-            })
-        })
-}
-
-/// `ESSENTIAL` features start sooner when code is loaded as it is needed.
-fn code_loading_mode(env: &mut Environment) -> Sourced<String> {
-    const NAME: &str = "CODE_LOADING_MODE";
-    if let Some(mode) = env.sourced(NAME) {
-        return mode;
-    }
-    if env.get("EMQX_FEATURES") == Some("ESSENTIAL") {
-        env.set(NAME, "interactive");
-        let origin = Origin::Variable("EMQX_FEATURES".into());
-        return Sourced::new("interactive".into(), origin);
-    }
-    Sourced::new("embedded".into(), Origin::Default)
-}
-
 fn ssl_options(release: &Release, env: &Environment) -> Result<Sourced<String>, Error> {
     let default = || {
         let path = release.etc_dir.join("ssl_dist.conf");
@@ -296,17 +329,4 @@ fn ssl_options(release: &Release, env: &Environment) -> Result<Sourced<String>, 
             Ok(path)
         }
     })
-}
-
-/// The disk log of older log settings would keep the node from starting under new ones.
-fn remove_siz_files(log_dir: &Path) {
-    let Ok(entries) = fs_err::read_dir(log_dir) else {
-        return;
-    };
-    for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
-        if path.extension().is_some_and(|extension| extension == "siz") {
-            // What cannot be removed, the node will complain about in its own words.
-            let _ = fs_err::remove_file(&path);
-        }
-    }
 }

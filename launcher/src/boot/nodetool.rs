@@ -5,10 +5,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
+use crate::boot::generated::Generated;
 use crate::boot::hocon::Refusal;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::exec::ExecSpec;
+use crate::host::local_time_stamp;
 use crate::message;
 use crate::release::Release;
 
@@ -41,7 +43,8 @@ pub fn multi_get(
     }))
 }
 
-/// Writes `app.<time>.config` and `vm.<time>.args` into a directory.
+/// Generates the applications' configuration and the VM's arguments. `nodetool` writes them into
+/// files: into a directory below `scratch` that is gone afterwards.
 ///
 /// # Errors
 /// What hocon says against the configuration; it has been printed.
@@ -49,13 +52,20 @@ pub fn generate(
     release: &Release,
     env: &Environment,
     files: &[PathBuf],
-    into: &Path,
-    time: &str,
-) -> Result<(), Error> {
-    let mut args = words(&["hocon", "-v", "-t", time]);
+    scratch: &Path,
+) -> Result<(Vec<u8>, String), Error> {
+    let refused = |source: std::io::Error| Error::NotWritable {
+        dir: scratch.to_path_buf(),
+        reason: source.kind().to_string(),
+    };
+    let dir = tempfile::tempdir_in(scratch).map_err(refused)?;
+    let generated = Generated::at(dir.path().to_path_buf(), &local_time_stamp());
+    let mut args = words(&["hocon", "-v", "-t", &generated.time]);
     args.extend(sources(release, files));
-    args.extend(["-d".into(), into.into(), "generate".into()]);
-    told(&run(release, env, args)?, "generate")
+    args.extend(["-d".into(), dir.path().into(), "generate".into()]);
+    told(&run(release, env, args)?, "generate")?;
+    let app_config = fs_err::read(generated.app_config())?;
+    Ok((app_config, fs_err::read_to_string(generated.vm_args())?))
 }
 
 /// Checks the configuration without writing anything.

@@ -16,6 +16,7 @@ use crate::host::open_files_limit;
 use crate::message;
 use crate::release::Release;
 use crate::running::nodes_of;
+use crate::sourced::{Origin, Sourced};
 
 /// Warns about what a broker will suffer from later: few open files, a well-known cookie.
 ///
@@ -38,6 +39,13 @@ pub fn warn(release: &Release, boot: &Boot) -> Result<(), Error> {
         message::warning(line);
     }
     Ok(())
+}
+
+/// The security profile in force.
+pub fn security_profile(caller: &Environment) -> Sourced<String> {
+    caller
+        .sourced("EMQX_SECURITY_PROFILE")
+        .unwrap_or_else(|| Sourced::new("legacy".to_owned(), Origin::Default))
 }
 
 /// Refuses a security profile that does not exist.

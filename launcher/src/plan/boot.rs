@@ -1,0 +1,209 @@
+//! The plan of a command that boots: what `boot` decides, the files that it would write, the VM that
+//! it would become.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use shims::boot_helper::Dialogue;
+
+use crate::boot::Boot;
+use crate::boot::cookie::Reading;
+use crate::boot::daemon::run_erl;
+use crate::boot::generated::Generated;
+use crate::boot::log_env::{self, Logging};
+use crate::boot::refusal::{check_writable, refuse_besides, security_profile, warn};
+use crate::boot::siz::siz_files;
+use crate::command::Command;
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::exec::ExecSpec;
+use crate::host::Host;
+use crate::message;
+use crate::patience::{self, Patience};
+use crate::plan::{Plan, Step, talk};
+use crate::redact::shown_args_file;
+use crate::release::Release;
+use crate::shell::{elixir_program, wants_iex};
+use crate::small_vm::plan_small_vm;
+use crate::stopped::hint_of_vm_args;
+use crate::target::{Contact, DIST_BASE_PORT, Way, epmd_is_used};
+
+/// Stands in names of files for the time of the boot.
+const TIME: &str = "<time>";
+
+/// Adds what the command would do.
+///
+/// # Errors
+/// Everything that would speak against it.
+pub fn plan(
+    plan: &mut Plan,
+    host: &Host,
+    release: &Release,
+    command: Command,
+    words: &[OsString],
+) -> Result<(), Error> {
+    let iex = match command {
+        Command::Console | Command::ConsoleClean => iex(&host.env, release, command, words)?,
+        _ => None,
+    };
+    let running = match command {
+        Command::Restart => in_sight(release, &host.env)?,
+        _ => None,
+    };
+    let (env, mode) = Boot::environment(host, release)?;
+    plan.decided("code loading mode", &mode);
+    plan.decided("security profile", &security_profile(&host.env));
+    let helper = plan_small_vm(release, &env, &Dialogue::new(0).program());
+    let helper = Step::Run("ask the release's own code in a helper VM", helper);
+    let mut boot = match Boot::prepare_reading(host, release, command, Reading::FilesOnly) {
+        Ok(boot) => boot,
+        Err(error) => {
+            plan.step(helper);
+            return Err(error);
+        }
+    };
+    decided(plan, &boot);
+    if command == Command::CheckConfig {
+        plan.step(helper);
+        plan.step(Step::Other(
+            "check base.hocon, cluster.hocon and emqx.conf in the helper VM".into(),
+        ));
+        return Ok(());
+    }
+    let stopped = running
+        .as_ref()
+        .and_then(|contact| contact.process.as_ref());
+    let stopped = stopped.map(|process| process.pid);
+    refuse_besides(
+        release,
+        Some(&boot.name.to_string()),
+        Some(&boot.data_dir),
+        stopped,
+    )?;
+    let is_daemon = matches!(command, Command::Start | Command::Restart);
+    let logging = if is_daemon {
+        Logging::Daemon
+    } else {
+        Logging::Console
+    };
+    if let Some(warning) = log_env::translate(&mut boot.env, logging) {
+        message::warning(&warning);
+    }
+    warn(release, &boot)?;
+    check_writable(release, &boot)?;
+    let contents = boot.contents(release, &tempfile::env::temp_dir())?;
+    let address = address(&boot, &contents.vm_args)?;
+    plan.fact("address", &address);
+    if is_daemon {
+        plan.decided("console pipes", &boot.pipe_dir(&host.user_name()));
+        let patience = Patience::sourced(&boot.env, patience::START);
+        plan.decided("time to start", &patience);
+    }
+    plan.step(helper);
+    let files = Generated::at(boot.configs_dir(), TIME);
+    for step in file_steps(release, &files, &contents.vm_args) {
+        plan.step(step);
+    }
+    if let Some(contact) = &running {
+        talk::running_node(plan, contact);
+        talk::stop_steps(plan, host, contact);
+    }
+    if is_daemon {
+        daemon_steps(plan, host, release, boot, &files, &address)
+    } else {
+        let shown = shown_words(command, words);
+        let spec = boot.plan_vm(release, command, iex, &shown, &files);
+        plan.step(Step::Become("become the node's VM", spec));
+        Ok(())
+    }
+}
+
+fn iex(
+    env: &Environment,
+    release: &Release,
+    command: Command,
+    words: &[OsString],
+) -> Result<Option<PathBuf>, Error> {
+    wants_iex(env, command, words)?
+        .then(|| elixir_program(release, "iex"))
+        .transpose()
+}
+
+/// The node that a restart stops, where its process can be seen: nothing is asked of a node here.
+fn in_sight(release: &Release, env: &Environment) -> Result<Option<Contact>, Error> {
+    match Contact::find(release, env) {
+        Ok(contact) => Ok(Some(contact).filter(|contact| contact.process.is_some())),
+        Err(Error::NamedNodeNotRunning { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn decided(plan: &mut Plan, boot: &Boot) {
+    plan.decided("node name", &boot.name);
+    plan.decided("data directory", &boot.data_dir);
+    plan.decided("cookie", &boot.cookie);
+    plan.decided("transport between nodes", &boot.proto_dist);
+    plan.decided("arguments of the distribution", &boot.epmd_args);
+}
+
+/// Where the node will listen for other nodes.
+fn address(boot: &Boot, vm_args: &str) -> Result<String, Error> {
+    let way = Way {
+        proto_dist: &boot.proto_dist,
+        uses_epmd: epmd_is_used(&boot.env),
+        base_port: hint_of_vm_args(vm_args)
+            .dist_base_port
+            .unwrap_or(DIST_BASE_PORT),
+    };
+    let target = way.target(&boot.name.to_string(), boot.cookie.expose())?;
+    Ok(talk::address(&target))
+}
+
+fn file_steps(release: &Release, files: &Generated, vm_args: &str) -> Vec<Step> {
+    let missing = |dir: &Path| (!dir.is_dir()).then(|| Step::MakeDirectory(dir.to_path_buf()));
+    let mut steps: Vec<Step> = [missing(&release.log_dir), missing(&files.dir)]
+        .into_iter()
+        .flatten()
+        .collect();
+    steps.extend(siz_files(&release.log_dir).into_iter().map(Step::Remove));
+    steps.push(Step::Write(files.app_config(), Vec::new()));
+    steps.push(Step::Write(files.vm_args(), shown_args_file(vm_args)));
+    steps.extend(files.outdated().into_iter().map(Step::Remove));
+    steps
+}
+
+/// The daemon: `run_erl`, and in it this program again, which becomes the VM.
+fn daemon_steps(
+    plan: &mut Plan,
+    host: &Host,
+    release: &Release,
+    mut boot: Boot,
+    files: &Generated,
+    address: &str,
+) -> Result<(), Error> {
+    let pipe_dir = boot.pipe_dir(&host.user_name());
+    if !pipe_dir.is_dir() {
+        plan.step(Step::MakeDirectory(pipe_dir.to_path_buf()));
+    }
+    let daemon = run_erl(release, &boot, &pipe_dir, &files.time);
+    boot.env = daemon.env.clone();
+    plan.step(Step::Run("start the console of the daemon", daemon));
+    let console = Command::Console;
+    let iex = iex(&boot.env, release, console, &[])?;
+    let shown = shown_words(console, &[]);
+    let vm: ExecSpec = boot.plan_vm(release, console, iex, &shown, files);
+    plan.step(Step::Run("in it, become the node's VM", vm));
+    let patience = Patience::observe(&boot.env, patience::START).seconds();
+    plan.step(Step::Other(format!(
+        "wait until the node at {address} is ready, {patience} s at most"
+    )));
+    Ok(())
+}
+
+/// What the VM shows of itself in the process list.
+fn shown_words(command: Command, words: &[OsString]) -> Vec<OsString> {
+    let name = command.explanation().names[0];
+    std::iter::once(name.into())
+        .chain(words.iter().cloned())
+        .collect()
+}
