@@ -21,10 +21,17 @@ fn generated(install: &Install, kind: &str) -> e2e::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// The text of a module of the release.
+fn source(app: &str, module: &str) -> e2e::Result<String> {
+    let apps = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sample/apps");
+    Ok(fs_err::read_to_string(
+        apps.join(format!("{app}/src/{module}.erl")),
+    )?)
+}
+
 /// Recompiles a module of the release from its changed source.
 fn recompile(install: &Install, module: &str, old: &str, new: &str) -> e2e::Result<()> {
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sample/apps/hocon/src");
-    let text = fs_err::read_to_string(sources.join(format!("{module}.erl")))?;
+    let text = source("hocon", module)?;
     assert!(text.contains(old), "{module} has no {old}");
     let source = install.scratch().join(format!("{module}.erl"));
     // In its list of exports a function's arity follows its name.
@@ -67,6 +74,28 @@ fn a_hocon_of_another_kind_is_asked_through_nodetool() -> e2e::Result<()> {
     install.set_env("EMQX_NODE__ROLE", "nothing");
     let refused = install.emqx(&["foreground"])?.exit_code(1)?;
     assert!(refused.stderr.contains("node.role"), "{refused}");
+    Ok(())
+}
+
+#[test]
+fn a_patched_schema_takes_the_place_of_the_releases_own() -> e2e::Result<()> {
+    let install = Install::sample(V4)?;
+    let patches = install.path("data/patches");
+    fs_err::create_dir_all(&patches)?;
+    let patched = install.scratch().join("emqx_conf_schema.erl");
+    let text = source("emqx_conf", "emqx_conf_schema")?;
+    assert!(text.contains("default => 1000,"), "{text}");
+    fs_err::write(
+        &patched,
+        text.replace("default => 1000,", "default => 4321,"),
+    )?;
+    let mut erlc = Command::new("erlc");
+    erlc.arg("-o").arg(&patches).arg(patched);
+    process::run(&mut erlc, process::HANG)?.success()?;
+    install.start()?;
+    let config = generated(&install, "app.")?.pop().expect("generated");
+    let config = fs_err::read_to_string(config)?;
+    assert!(config.contains("{max_inflight,4321}"), "{config}");
     Ok(())
 }
 
