@@ -9,6 +9,7 @@ pub mod bench;
 pub mod demo;
 pub mod deployed;
 pub mod error;
+pub mod exec_trace;
 pub mod install;
 pub mod journal;
 pub mod newer;
