@@ -11,7 +11,7 @@ ifneq ($(wildcard $(shell rustc --print sysroot)/lib/rustlib/$(ARCH)-unknown-lin
 TRIPLE := $(ARCH)-unknown-linux-musl
 endif
 
-.PHONY: build sample demo test bench lint tools test-tools clean
+.PHONY: build sample demo test bench lint tools test-tools matrix clean
 
 ## One static, stripped binary at dist/emqx, and emqx_ctl as its second name. Where the crates lie
 ## on this machine is not for the binary: two builds of the same sources give the same bytes.
@@ -58,7 +58,13 @@ lint: test-tools
 
 ## Ratios against the old way, side by side in one run; writes dist/bench.json.
 bench: test-tools build sample
+	tests/sample/build --big dist/sample-big
 	$(CARGO) run --quiet --locked --release --package e2e --bin bench
+
+## The suites on another Erlang/OTP, in a root of another Debian release: 27 unless
+## SUITES="trixie forky" names them. Needs root and the network; never part of `test`.
+matrix: build
+	tests/otp-matrix/run $(SUITES)
 
 clean:
 	rm -rf dist target

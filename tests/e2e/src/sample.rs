@@ -53,6 +53,21 @@ impl Sample {
         Ok(sample)
     }
 
+    /// The sample in the size of a real release: `EMQX_SAMPLE_BIG`, else `dist/sample-big` of the
+    /// workspace; `None` where it was not made.
+    pub fn big() -> Result<Option<Self>> {
+        let dir = std::env::var_os("EMQX_SAMPLE_BIG").map_or_else(
+            || workspace().join("dist/sample-big"),
+            |path| workspace().join(path),
+        );
+        if !dir.is_dir() {
+            return Ok(None);
+        }
+        let sample = Self { dir };
+        sample.tarball(V4)?;
+        Ok(Some(sample))
+    }
+
     /// The tarball of a version, whatever system it was packaged for.
     pub fn tarball(&self, vsn: &str) -> Result<PathBuf> {
         let prefix = format!("emqx-enterprise-{vsn}-");

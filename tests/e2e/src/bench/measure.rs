@@ -50,14 +50,35 @@ pub(super) fn time(command: &mut Command) -> Result<Duration> {
     )))
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
+/// The middle one of several times.
+pub(super) fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+/// The middle one of the ratios between times that were taken in the same round: what the machine
+/// did to a round, it did to both.
+pub(super) fn paired_ratio(slower: &[Duration], faster: &[Duration]) -> f64 {
+    let mut ratios: Vec<f64> = slower
+        .iter()
+        .zip(faster)
+        .map(|(slower, faster)| slower.as_secs_f64() / faster.as_secs_f64())
+        .collect();
+    ratios.sort_unstable_by(f64::total_cmp);
+    ratios.get(ratios.len() / 2).copied().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ratios_are_those_of_each_round() {
+        let millis = |times: [u64; 3]| times.map(Duration::from_millis);
+        // One round was slow for both: it counts like the others.
+        let ratio = paired_ratio(&millis([40, 800, 60]), &millis([10, 200, 10]));
+        assert!((ratio - 4.0).abs() < 1e-9, "{ratio}");
+    }
 
     #[test]
     fn contenders_take_turns_and_slow_ones_less_often() {

@@ -5,12 +5,15 @@
 //! figure are judged, and a missed goal is printed, never hidden and never an error.
 
 mod big;
+mod boot;
 mod commands;
 mod measure;
+mod old_way;
 mod peak;
 mod report;
 mod staging;
 
+pub use boot::boot;
 pub use commands::commands;
 pub use peak::run_and_tell_peak;
 pub use report::{Goal, Report};

@@ -1,8 +1,8 @@
 //! `make bench`: measures the launcher against what it stands in for, on the sample release.
 //!
 //! Prints tables and the goals, and writes `dist/bench.json` (or the path in `BENCH_JSON`). The
-//! exit code tells whether the measuring worked, never whether a goal was met. `bench commands` and
-//! `bench staging` do one half each.
+//! exit code tells whether the measuring worked, never whether a goal was met. `bench commands`,
+//! `bench boot` and `bench staging` do one part each.
 
 use e2e::bench::{self, Report};
 use e2e::install::Install;
@@ -24,27 +24,31 @@ fn main() -> ExitCode {
 }
 
 fn measure(words: &[OsString]) -> Result<()> {
-    let (commands, staging) = match words {
-        [] => (true, true),
-        [word] if word == "commands" => (true, false),
-        [word] if word == "staging" => (false, true),
+    let parts = ["commands", "boot", "staging"];
+    let chosen = match words {
+        [] => parts.to_vec(),
+        [word] if parts.iter().any(|part| word == part) => {
+            parts.into_iter().filter(|part| word == part).collect()
+        }
         _ => {
-            return Err(Error::Unexpected(
-                "usage: bench [commands|staging]".to_owned(),
-            ));
+            let usage = format!("usage: bench [{}]", parts.join("|"));
+            return Err(Error::Unexpected(usage));
         }
     };
     process::interrupt_on_signals()?;
     let install = Install::sample(sample::V4)?;
     let mut report = Report::default();
     tell_machine(&mut report);
-    if commands {
-        install.start()?;
-        bench::commands(&install, &mut report)?;
-        install.stop()?;
-    }
-    if staging {
-        bench::staging(&install, &mut report)?;
+    for part in chosen {
+        match part {
+            "commands" => {
+                install.start()?;
+                bench::commands(&install, &mut report)?;
+                install.stop()?;
+            }
+            "boot" => bench::boot(&install, &mut report)?,
+            _ => bench::staging(&install, &mut report)?,
+        }
     }
     let path = std::env::var_os("BENCH_JSON").map_or_else(
         || sample::workspace().join("dist/bench.json"),
