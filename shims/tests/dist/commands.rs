@@ -5,7 +5,12 @@ use shims::command::{CommandOutcome, ctl, format_term, os_pid, ping, rpc, rpc_te
 use shims::dist::DistError;
 use shims::eval::eval;
 use shims::term::{atom, binary, int, list, tuple};
+use std::ops::RangeInclusive;
 use std::time::Duration;
+
+/// Where an unterminated string at the beginning is found: at its quote, or from OTP 27 on at its
+/// first character.
+const UNTERMINATED: RangeInclusive<u32> = 1..=2;
 
 fn words(line: &[&str]) -> Vec<String> {
     line.iter().map(|word| (*word).to_owned()).collect()
@@ -142,15 +147,16 @@ fn rpcterms_reads_the_terms_on_the_node() {
         run("erlang", "exit", "gone."),
         CommandOutcome::BadRpc("{'EXIT',gone}".into())
     );
-    for (text, line, column) in [("{a,.", 1, 4), ("a.\n [.", 2, 3), ("\"abc", 1, 1)] {
+    for (text, line, columns) in [
+        ("{a,.", 1, 4..=4),
+        ("a.\n [.", 2, 3..=3),
+        ("\"abc", 1, UNTERMINATED),
+    ] {
         let CommandOutcome::Syntax(error) = run("lists", "seq", text) else {
             panic!("{text:?} is no term")
         };
-        assert_eq!(
-            (error.line, error.column),
-            (line, column),
-            "{text:?}: {error}"
-        );
+        assert_eq!(error.line, line, "{text:?}: {error}");
+        assert!(columns.contains(&error.column), "{text:?}: {error}");
         assert!(
             !error.message.is_empty() && !error.message.contains('\n'),
             "{error}"
@@ -246,21 +252,18 @@ fn errors_in_eval_are_one_line() {
         eval(&mut connection, &words(&[expression]), None, &mut console).expect("the call is made")
     };
     let syntax = [
-        ("foo(1,", 1, 7),
-        ("1 +\n + * 2", 2, 4),
-        ("\"abc", 1, 1),
-        ("", 1, 1),
-        ("a \u{1} b", 1, 5),
+        ("foo(1,", 1, 7..=7),
+        ("1 +\n + * 2", 2, 4..=4),
+        ("\"abc", 1, UNTERMINATED),
+        ("", 1, 1..=1),
+        ("a \u{1} b", 1, 5..=5),
     ];
-    for (expression, line, column) in syntax {
+    for (expression, line, columns) in syntax {
         let CommandOutcome::Syntax(error) = run(expression) else {
             panic!("{expression:?}")
         };
-        assert_eq!(
-            (error.line, error.column),
-            (line, column),
-            "{expression:?}: {error}"
-        );
+        assert_eq!(error.line, line, "{expression:?}: {error}");
+        assert!(columns.contains(&error.column), "{expression:?}: {error}");
         assert!(!error.to_string().contains('\n'), "{error}");
     }
     assert_eq!(run("1/0"), CommandOutcome::Error("badarith".into()));

@@ -200,7 +200,7 @@ fn release_cases(shop: &Workshop) -> e2e::Result<Vec<Case>> {
     let no_vars = shop.edited("no-vars", &[Edit::Drop(vars.clone())])?;
     let no_vsn = shop.edited("no-vsn", &[substitute(&vars, "REL_VSN=", "OTHER_VSN=")])?;
     let evil = shop.edited("evil-vsn", &[substitute(&vars, V5, "../evil")])?;
-    let otp = substitute(&build_info, "erlang: \"", "erlang: \"9");
+    let otp = substitute(&build_info, "erlang: \"", "erlang: \"99");
     let arch = substitute(&build_info, "arch: \"", "arch: \"pdp11-");
     let system = substitute(&build_info, "os: \"", "os: \"plan9-");
     let hook = Edit::Add(Addition::file(
@@ -228,7 +228,7 @@ fn release_cases(shop: &Workshop) -> e2e::Result<Vec<Case>> {
             "OTP",
             &shop.edited("otp", &[otp])?,
             "otp_major_vsn_mismatch",
-            "925",
+            "OTP 99",
         ),
         Case::upgrade(
             "arch",
