@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::boot::hocon::Refusal;
 use crate::command::{Command, command_usage};
-use crate::sourced::Origin;
+use crate::sourced::{Origin, Sourced};
 
 /// Why a command could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -28,13 +28,13 @@ pub enum Error {
     NotARelease { root: PathBuf, reason: String },
 
     #[error("You need to be root or use sudo to run this command")]
-    NotRunnerUser { user: String },
+    NotRunnerUser { user: Sourced<String> },
 
     #[error("cannot switch to user {user}: {reason}")]
     SwitchUser { user: String, reason: String },
 
     #[error("emqx.conf is not found in {}", etc.display())]
-    NoEmqxConf { etc: PathBuf },
+    NoEmqxConf { etc: Sourced<PathBuf> },
 
     #[error("Invalid security profile: {profile}. Valid values are: legacy, hardened.")]
     SecurityProfile { profile: String },
@@ -71,7 +71,7 @@ pub enum Error {
     },
 
     #[error("no blank is allowed in the path of the TLS distribution options: {path}")]
-    BlankInSslOptions { path: String },
+    BlankInSslOptions { path: Sourced<String> },
 
     #[error("License not found.")]
     NoLicense,
@@ -106,7 +106,7 @@ pub enum Error {
     SeveralNodes { root: PathBuf, names: String },
 
     #[error("Node {name} is not running?")]
-    NamedNodeNotRunning { name: String },
+    NamedNodeNotRunning { name: Sourced<String> },
 
     #[error("EMQX_NODE__COOKIE is different from the cookie used by {name}")]
     CookieDiffers { name: String },
@@ -231,7 +231,8 @@ impl Error {
             )],
             Error::NotRunnerUser { user } => {
                 vec![format!(
-                    "the release runs as user {user}: use sudo, or become {user}"
+                    "the release runs as user {}: use sudo, or become {user}",
+                    user.told()
                 )]
             }
             Error::NotARelease { .. } => {
@@ -259,8 +260,15 @@ impl Error {
                 let origin = origin.unwrap_or_default();
                 vec![format!("the name in force is '{name}'{origin}")]
             }
-            Error::BlankInSslOptions { .. } => {
-                vec!["name another path in EMQX_SSL_DIST_OPTFILE".into()]
+            Error::BlankInSslOptions { path } => vec![
+                format!("the path is {}", path.told()),
+                "name another path in EMQX_SSL_DIST_OPTFILE".into(),
+            ],
+            Error::NoEmqxConf { etc } => {
+                vec![format!("the configuration directory is {}", etc.told())]
+            }
+            Error::NamedNodeNotRunning { name } => {
+                vec![format!("the name is {}", name.told())]
             }
             Error::Hocon(_) => vec![
                 "mend emqx.conf, or the EMQX_ variable that overrides it; `emqx check_config` \
@@ -304,12 +312,10 @@ impl Error {
             Error::NoSuchShell { .. } => vec!["it can be bash, zsh or fish".into()],
             Error::NoSuchPage { .. } => vec!["`emqx help` lists the commands".into()],
             Error::VarMissing { .. }
-            | Error::NoEmqxConf { .. }
             | Error::SecurityProfile { .. }
             | Error::ConfigValue { .. }
             | Error::Cookie(_)
             | Error::AlreadyRunning { .. }
-            | Error::NamedNodeNotRunning { .. }
             | Error::StopFailed { .. }
             | Error::Rpc { .. }
             | Error::Answer { .. }

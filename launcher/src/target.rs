@@ -43,16 +43,14 @@ impl Contact {
     /// # Errors
     /// Several nodes and no name; a name that does not run; a cookie that is not the node's.
     pub fn find(release: &Release, env: &Environment) -> Result<Contact, Error> {
-        let wanted = env.get("EMQX_NODE__NAME");
+        let wanted = env.sourced("EMQX_NODE__NAME");
         let mut nodes = nodes_of(release);
-        if let Some(name) = wanted {
-            nodes.retain(|node| node.name == name);
+        if let Some(name) = &wanted {
+            nodes.retain(|node| node.name == **name);
         }
         match (nodes.len(), wanted) {
             // Where others' processes are hidden, their absence says nothing.
-            (0, Some(name)) if !others_are_hidden() => Err(Error::NamedNodeNotRunning {
-                name: name.to_owned(),
-            }),
+            (0, Some(name)) if !others_are_hidden() => Err(Error::NamedNodeNotRunning { name }),
             (0, _) => Contact::of_stopped(release, env),
             (1, _) => Contact::of_running(nodes.remove(0), release, env),
             (_, _) => Err(Error::SeveralNodes {

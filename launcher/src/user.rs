@@ -5,13 +5,14 @@ use nix::unistd::{Gid, Uid, getegid, geteuid, getgroups, setgid, setgroups, setu
 use crate::accounts::Account;
 use crate::error::Error;
 use crate::host::Host;
+use crate::sourced::Sourced;
 
 /// Makes this process the runner user's; the environment then has `HOME USER LOGNAME SHELL` of that
 /// user. Nothing changes when the caller is that user.
 ///
 /// # Errors
 /// A caller who is neither root nor that user; an unknown user; a switch that did not hold.
-pub fn become_runner(runner: &str, host: &mut Host) -> Result<(), Error> {
+pub fn become_runner(runner: &Sourced<String>, host: &mut Host) -> Result<(), Error> {
     let account = Account::by_name(runner);
     if account
         .as_ref()
@@ -21,11 +22,11 @@ pub fn become_runner(runner: &str, host: &mut Host) -> Result<(), Error> {
     }
     if !host.uid.is_root() {
         return Err(Error::NotRunnerUser {
-            user: runner.to_owned(),
+            user: runner.clone(),
         });
     }
     let failed = |reason: &str| Error::SwitchUser {
-        user: runner.into(),
+        user: runner.to_string(),
         reason: reason.into(),
     };
     let account = account.ok_or_else(|| failed("there is no such user"))?;

@@ -325,4 +325,24 @@ mod tests {
         );
         check(Command::Man, &["DEBUG", "NO_COLOR"]);
     }
+
+    #[test]
+    fn the_readme_has_the_same_table() {
+        let readme = include_str!("../../README.md");
+        let rows: Vec<&str> = readme
+            .lines()
+            .skip_while(|line| *line != "| variable | default | what it does |")
+            .skip(2)
+            .take_while(|line| line.starts_with('|'))
+            .collect();
+        let code = |text: &str| match text {
+            "" => String::new(),
+            text => format!(" `{text}`"),
+        };
+        let expected: Vec<String> = VARIABLES
+            .iter()
+            .map(|v| format!("|{} |{} | {} |", code(v.name), code(v.default), v.about))
+            .collect();
+        assert_eq!(rows, expected, "it has to be:\n{}", expected.join("\n"));
+    }
 }

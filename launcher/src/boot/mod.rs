@@ -111,7 +111,7 @@ impl Boot {
         refuse_second(release, env.get("EMQX_NODE__NAME"), None, command)?;
         if !release.etc_dir.join("emqx.conf").is_file() {
             return Err(Error::NoEmqxConf {
-                etc: release.etc_dir.to_path_buf(),
+                etc: release.etc_dir.clone(),
             });
         }
         let mut mnesia_hook = None;
@@ -322,11 +322,9 @@ fn ssl_options(release: &Release, env: &Environment) -> Result<Sourced<String>, 
         Sourced::new(path.to_string_lossy().into_owned(), origin)
     };
     let path = env.sourced("EMQX_SSL_DIST_OPTFILE");
-    path.unwrap_or_else(default).try_map(|path, _| {
-        if path.contains(char::is_whitespace) {
-            Err(Error::BlankInSslOptions { path })
-        } else {
-            Ok(path)
-        }
-    })
+    let path = path.unwrap_or_else(default);
+    if path.contains(char::is_whitespace) {
+        return Err(Error::BlankInSslOptions { path });
+    }
+    Ok(path)
 }

@@ -235,7 +235,7 @@ fn every_command_has_a_manual_page_that_is_clean() -> e2e::Result<()> {
     Ok(())
 }
 
-/// The names in `env.get("NAME")` and the like.
+/// The names in `env.get("NAME")` and the like, and everything that is named like EMQX's variables.
 fn variables_read(text: &str) -> BTreeSet<String> {
     let code = text.split("#[cfg(test)]").next().unwrap_or_default();
     let code: String = code.split_whitespace().collect();
@@ -251,6 +251,14 @@ fn variables_read(text: &str) -> BTreeSet<String> {
             }
         }
     }
+    // Not what the compiler is asked for, nor what is set for the release to read.
+    let code = code.replace("env!(\"EMQX_", "");
+    let named = code.split('"').filter(|word| {
+        let rest = word.strip_prefix("EMQX_").unwrap_or_default();
+        let is_name = rest.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+        !rest.is_empty() && is_name && !rest.contains("__")
+    });
+    names.extend(named.map(str::to_owned));
     names
 }
 

@@ -131,6 +131,15 @@ fn an_error_says_where_the_wrong_value_came_from() -> e2e::Result<()> {
     let refused = install.emqx(&["start"])?.exit_code(1)?;
     let hint = format!("'e+x@127.0.0.1' (from {}:6)", conf.display());
     assert!(refused.stderr.contains(&hint), "{refused}");
+    install.set_env("EMQX_NODE_NAME", "nobody@127.0.0.1");
+    let refused = install.emqx(&["ping"])?.exit_code(1)?;
+    let hint = "hint: the name is nobody@127.0.0.1 (from environment variable EMQX_NODE_NAME)";
+    assert!(refused.stderr.contains(hint), "{refused}");
+    fs_err::remove_file(&conf)?;
+    let refused = install.emqx(&["check_config"])?.exit_code(1)?;
+    let vars = install.path("releases/emqx_vars");
+    let hint = format!("etc (from {}:11)", vars.display());
+    assert!(refused.stderr.contains(&hint), "{refused}");
     Ok(())
 }
 
