@@ -68,6 +68,22 @@ pub fn settle(host: &Host, release: Release) -> Result<Release, Error> {
     }
 }
 
+/// Whether [`settle`] would go back to the base; nothing is changed or said.
+pub fn leads_back(host: &Host, release: &Release, command: Command) -> bool {
+    let limit = limit(&host.env).ok().flatten();
+    let known = subject(release).and_then(|subject| subject.observe().ok());
+    concerns(command)
+        && limit.zip(known).is_some_and(|(limit, known)| {
+            let assessment = known.assessment;
+            assessment.is_exhausted(limit) && !is_under_way(host, release, &assessment)
+        })
+}
+
+/// Whether a boot of this release is counted.
+pub fn counts(release: &Release, command: Command) -> bool {
+    concerns(command) && subject(release).is_some()
+}
+
 /// Counts a boot, right before its VM starts.
 pub fn count(host: &Host, release: &Release) {
     let Some(subject) = subject(release) else {

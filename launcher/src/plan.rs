@@ -11,10 +11,12 @@ mod talk;
 use std::ffi::OsString;
 use std::fmt::Write;
 
+use crate::assessment;
 use crate::command::Command;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::host::Host;
+use crate::install::Install;
 use crate::message;
 use crate::release::Release;
 use crate::sourced::{Origin, Shown, Sourced};
@@ -36,6 +38,13 @@ pub fn take_flag(command: Command, words: &mut Vec<OsString>) -> bool {
         words.remove(place);
     }
     place.is_some()
+}
+
+/// The words with the flag in front again, for a launcher that the command is handed over to.
+pub fn with_flag(words: &[OsString]) -> Vec<OsString> {
+    std::iter::once(FLAG.into())
+        .chain(words.iter().cloned())
+        .collect()
 }
 
 /// What a command would do: what was decided, and then step by step.
@@ -97,6 +106,10 @@ pub fn show(
     words: &[OsString],
 ) -> Result<(), Error> {
     let mut plan = Plan::new(command, caller);
+    let fallen_back = assessment::leads_back(host, release, command)
+        .then(|| back_to_base(&mut plan, host, release))
+        .transpose()?;
+    let release = fallen_back.as_ref().unwrap_or(release);
     of_release(&mut plan, host, release);
     let result = if command.boots() {
         boot::plan(&mut plan, host, release, command, words)
@@ -105,6 +118,25 @@ pub fn show(
     };
     message::answer(plan.text().trim_end());
     result
+}
+
+/// Attempts are used up: what the command would do first, and the release that it would then boot.
+fn back_to_base(plan: &mut Plan, host: &Host, release: &Release) -> Result<Release, Error> {
+    plan.step(Step::Other(format!(
+        "go back to the original release, because {} was never seen ready: retire {}",
+        release.vsn,
+        release.install.base.marker().display()
+    )));
+    let base = release.install.base.clone();
+    let tree = Sourced::new(base.tree(), Origin::Unmarked);
+    Release::observe(
+        host,
+        Install {
+            base,
+            tree,
+            hot: None,
+        },
+    )
 }
 
 fn of_release(plan: &mut Plan, host: &Host, release: &Release) {

@@ -109,6 +109,7 @@ fn run_command(mut host: Host, command: Command, mut words: Vec<OsString>) -> Re
         become_runner(runner, &mut host)?;
     }
     if show_plan {
+        handover::hand_over(&host, &release, command, &plan::with_flag(&words));
         return plan::show(&host, caller, &release, command, &words).map(|()| 0);
     }
     let is_prepared = host.env.get(boot::PREPARED).is_some();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use shims::boot_helper::Dialogue;
 
+use crate::assessment;
 use crate::boot::Boot;
 use crate::boot::cookie::Reading;
 use crate::boot::daemon::run_erl;
@@ -103,6 +104,9 @@ pub fn plan(
     let files = Generated::at(boot.configs_dir(), TIME);
     for step in file_steps(release, &files, &contents.vm_args) {
         plan.step(step);
+    }
+    if assessment::counts(release, command) {
+        plan.step(Step::Other(format!("count this boot of {}", release.vsn)));
     }
     if let Some(contact) = &running {
         talk::running_node(plan, contact);

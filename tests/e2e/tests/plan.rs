@@ -109,7 +109,8 @@ fn really_executed(install: &Install, args: &[&str], program: &str) -> e2e::Resu
         .get(1)
         .and_then(|rest| rest.split_once("], ["))
         .unwrap_or_default();
-    let env = env.rsplit_once("])").map_or(env, |(env, _)| env);
+    // `])  = 0`, or `] <unfinished ...>` where another process came between.
+    let env = env.rsplit_once("\"]").map_or(env, |(env, _)| env);
     let env = strings(env);
     let pairs = env.iter().filter_map(|pair| pair.split_once('='));
     Ok(Some(Exec {
