@@ -260,8 +260,10 @@ fn relup_command(release: &Release, env: &Environment, words: &[OsString]) -> u8
 
 /// Where plugins are installed, unless the configuration says otherwise by its environment name.
 fn plugins_dir(base: &BaseRoot, env: &Environment) -> std::path::PathBuf {
-    match env.get_os("EMQX_PLUGINS__INSTALL_DIR") {
-        Some(dir) => base.path().join(dir),
-        None => base.default_plugins(),
-    }
+    const NAME: &str = "EMQX_PLUGINS__INSTALL_DIR";
+    let dir = match env.get_os(NAME) {
+        Some(dir) => Sourced::new(base.path().join(dir), Origin::Variable(NAME.into())),
+        None => Sourced::new(base.default_plugins(), Origin::Default),
+    };
+    dir.decided("plugins directory").into_value()
 }

@@ -14,7 +14,7 @@ use crate::host::{others_are_hidden, read_optional};
 use crate::release::Release;
 use crate::running::{RunningNode, nodes_of};
 use crate::sourced::{Origin, Sourced};
-use crate::stopped::{hint_of_vm_args, newest_vm_args, plain_lines, plain_values};
+use crate::stopped::{hint_of_vm_args, newest_vm_args, plain_lines};
 
 /// The port from which EMQX counts up where there is no epmd.
 pub const DIST_BASE_PORT: u16 = 4370;
@@ -255,16 +255,19 @@ fn configs_dir(release: &Release, env: &Environment) -> PathBuf {
 
 /// The data directory without asking hocon: for commands that find no running node.
 pub fn data_dir_hint(release: &Release, env: &Environment) -> PathBuf {
-    let conf = read_optional(&release.etc_dir.join("emqx.conf"))
-        .ok()
-        .flatten()
-        .unwrap_or_default();
-    let conf = plain_values(&String::from_utf8_lossy(&conf));
-    let dir = env
-        .get("EMQX_NODE__DATA_DIR")
-        .or_else(|| conf.get("node.data_dir").map(String::as_str))
-        .unwrap_or("data");
-    absolute_dir(dir, release.install.base.path())
+    let file = release.etc_dir.join("emqx.conf");
+    let conf = read_optional(&file).ok().flatten().unwrap_or_default();
+    let conf = plain_lines(&String::from_utf8_lossy(&conf));
+    let of_conf = || {
+        let (line, dir) = conf.get("node.data_dir")?;
+        Some(Sourced::new(dir.clone(), Origin::Conf(file.clone(), *line)))
+    };
+    env.sourced("EMQX_NODE__DATA_DIR")
+        .or_else(of_conf)
+        .unwrap_or_else(|| Sourced::new("data".to_owned(), Origin::Default))
+        .map(|dir| absolute_dir(&dir, release.install.base.path()))
+        .decided("data directory")
+        .into_value()
 }
 
 fn newest_generated(configs: &Path) -> Option<(PathBuf, String)> {

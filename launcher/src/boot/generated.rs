@@ -10,6 +10,7 @@ use tempfile::{Builder, NamedTempFile};
 
 use crate::error::Error;
 use crate::host::local_time_stamp;
+use crate::sourced::{Origin, Sourced};
 
 /// How many generations are kept.
 const KEPT: usize = 3;
@@ -36,9 +37,10 @@ impl Generated {
         fs_err::create_dir_all(&dir).map_err(refused)?;
         // Tried before hocon is asked, which takes its time on a large release.
         drop(Builder::new().tempfile_in(&dir).map_err(refused)?);
+        let time = Sourced::new(local_time_stamp(), Origin::Derived("the local time"));
         Ok(Generated {
             dir,
-            time: local_time_stamp(),
+            time: time.decided("time of the generated files").into_value(),
         })
     }
 

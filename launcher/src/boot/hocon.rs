@@ -11,6 +11,7 @@ use crate::boot::helper::HelperVm;
 use crate::boot::nodetool;
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::redact::REDACTED;
 use crate::release::Release;
 
 /// What hocon says against a configuration.
@@ -129,12 +130,13 @@ impl Hocon {
         if !self.release.needs_license() {
             return Ok(());
         }
-        let key = env.get("EMQX_LICENSE__KEY");
-        let key = key.or_else(|| configs.get(LICENSE_KEY));
+        let key = env.sourced("EMQX_LICENSE__KEY");
+        let key = key.or_else(|| configs.sourced(env, LICENSE_KEY));
         let key = key.ok_or(Error::NoLicense)?;
+        tracing::debug!("license key = {REDACTED} (from {})", key.origin());
         match self.ask(env, "check_license_key", "license", &[key.as_bytes()]) {
             Ok(Some(_)) => Ok(()),
-            Ok(None) => nodetool::check_license(&self.release, env, key),
+            Ok(None) => nodetool::check_license(&self.release, env, &key),
             Err(Error::Hocon(refusal)) => Err(Error::License {
                 reason: refusal.lines.join(" "),
             }),

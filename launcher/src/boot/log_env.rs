@@ -1,6 +1,7 @@
 //! `EMQX_LOG__TO` of older releases, translated to what the schema knows.
 
 use crate::environment::Environment;
+use crate::sourced::{Origin, Sourced};
 
 /// How the node is started, as far as its log is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +14,9 @@ pub enum Logging {
 
 /// Translates the variable and removes it. Returns a warning for a value that means nothing.
 pub fn translate(env: &mut Environment, logging: Logging) -> Option<String> {
-    let asked = env.take("EMQX_LOG__TO").filter(|value| !value.is_empty());
+    let asked = env.sourced("EMQX_LOG__TO");
+    let asked = asked.map(|asked| asked.decided("log").into_value());
+    env.take("EMQX_LOG__TO");
     let (console, file) = match asked.as_deref() {
         Some("console") => (Some("true"), Some("false")),
         Some("file") => (Some("false"), Some("true")),
@@ -25,7 +28,11 @@ pub fn translate(env: &mut Environment, logging: Logging) -> Option<String> {
         env.set("EMQX_LOG__FILE__ENABLE", file);
     }
     if logging == Logging::Console && asked.as_deref() != Some("default") {
-        env.set_default("EMQX_DEFAULT_LOG_HANDLER", "console");
+        let handler = env
+            .sourced("EMQX_DEFAULT_LOG_HANDLER")
+            .unwrap_or_else(|| Sourced::new("console".to_owned(), Origin::Default))
+            .decided("default log handler");
+        env.set("EMQX_DEFAULT_LOG_HANDLER", handler.into_value());
     }
     match asked.as_deref() {
         None | Some("console" | "file" | "both" | "default") => None,

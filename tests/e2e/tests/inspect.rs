@@ -78,7 +78,9 @@ fn debug_of_a_running_node_names_its_process_and_no_secret() -> e2e::Result<()> 
     fs_err::write(&cookie_file, COOKIE)?;
     let setting = format!("file://{}", cookie_file.display());
     install.set_env("EMQX_NODE__COOKIE", &setting);
+    install.set_env("EMQX_LOG__TO", "both");
     install.set_env("DEBUG", "2");
+    let log = "environment variable EMQX_LOG__TO";
     let started = install.start()?;
     told(
         &started,
@@ -89,6 +91,10 @@ fn debug_of_a_running_node_names_its_process_and_no_secret() -> e2e::Result<()> 
         ),
     );
     assert!(started.stderr.contains("TRACE execute "), "{started}");
+    told(&started, "time to start = 120 s (from default)");
+    told(&started, &format!("log = both (from {log})"));
+    let license = "DEBUG license key = <redacted> (from hocon, license.key has no line in ";
+    assert!(started.stderr.contains(license), "{started}");
     assert!(started.stderr.contains("run_erl"), "{started}");
     install.remove_env("EMQX_NODE__COOKIE");
     install.remove_env("EMQX_NODE__NAME");
