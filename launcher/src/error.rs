@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::boot::hocon::Refusal;
 use crate::command::{Command, command_usage};
+use crate::service::{Manager, Unit};
 use crate::sourced::{Origin, Sourced};
+use crate::systemctl::command_line;
 
 /// Why a command could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -129,6 +131,21 @@ pub enum Error {
     #[error("Graceful shutdown of {name} is not complete: {reason}")]
     StopUnseen { name: String, reason: String },
 
+    #[error("{name} belongs to {}, and systemd does not {verb} it: {reason}", unit.name)]
+    OfService {
+        name: String,
+        unit: Unit,
+        verb: &'static str,
+        reason: String,
+    },
+
+    #[error("{} was restarted by systemd, and failed: {reason}", unit.name)]
+    ServiceFailed {
+        unit: Unit,
+        code: u8,
+        reason: String,
+    },
+
     #[error("RPC to {name} failed: {reason}")]
     Rpc { name: String, reason: String },
 
@@ -174,6 +191,7 @@ impl Error {
         match self {
             Error::CryptoUnusable { .. } | Error::StartUnreachable { .. } => 2,
             Error::StartTimeout { .. } => 3,
+            Error::ServiceFailed { code, .. } => *code,
             Error::Exec { .. } => 126,
             Error::Marker { .. }
             | Error::Vars { .. }
@@ -204,6 +222,7 @@ impl Error {
             | Error::StopFailed { .. }
             | Error::StopTimeout { .. }
             | Error::StopUnseen { .. }
+            | Error::OfService { .. }
             | Error::Rpc { .. }
             | Error::Answer { .. }
             | Error::Syntax(_)
@@ -302,6 +321,8 @@ impl Error {
             Error::NoConsole { .. } => {
                 vec!["only a node that `emqx start` booted has one; try `emqx remote`".into()]
             }
+            Error::OfService { unit, verb, .. } => vec![hint_of_command(verb, unit)],
+            Error::ServiceFailed { unit, .. } => vec![hint_of_journal(unit)],
             Error::StopTimeout { .. } | Error::StopUnseen { .. } => {
                 vec!["EMQX_WAIT_FOR_STOP gives the seconds to wait".into()]
             }
@@ -347,6 +368,23 @@ fn last_words(log: &Path, tail: &str) -> Vec<String> {
     let mut hints: Vec<String> = tail.lines().map(|line| format!("  {line}")).collect();
     hints.push(format!("find more in {log}"));
     hints
+}
+
+/// Who may tell a service manager what to do: root, and everybody their own.
+fn hint_of_command(verb: &str, unit: &Unit) -> String {
+    let command = command_line(verb, unit);
+    match unit.manager {
+        Manager::System => format!("`sudo {command}`"),
+        Manager::User(uid) => format!("`{command}` as the user with the id {uid}"),
+    }
+}
+
+/// Where a service manager keeps what a unit said.
+fn hint_of_journal(unit: &Unit) -> String {
+    match unit.manager {
+        Manager::System => format!("`journalctl -e -u {}` shows what it said", unit.name),
+        Manager::User(_) => format!("`journalctl --user -e -u {}` shows what it said", unit.name),
+    }
 }
 
 /// What is left of a boot that was given up; an empty line is not printed.

@@ -168,6 +168,17 @@ pub fn children_of(pid: i32) -> Vec<i32> {
         .collect()
 }
 
+/// The control groups of a process, a line for each hierarchy, as the kernel writes them.
+pub fn cgroups_of(pid: i32) -> Option<String> {
+    let bytes = fs_err::read(format!("/proc/{pid}/cgroup")).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Whether systemd runs the machine: the test that `sd_booted(3)` documents.
+pub fn has_systemd() -> bool {
+    Path::new("/run/systemd/system").is_dir()
+}
+
 /// A variable of the environment that a process was started with, where the caller may see it.
 pub fn variable_of(pid: i32, name: &str) -> Option<OsString> {
     let environ = fs_err::read(format!("/proc/{pid}/environ")).ok()?;

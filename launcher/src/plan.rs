@@ -20,6 +20,7 @@ use crate::install::Install;
 use crate::message;
 use crate::release::Release;
 use crate::sourced::{Origin, Shown, Sourced};
+use crate::supervised;
 
 pub use step::Step;
 
@@ -111,7 +112,13 @@ pub fn show(
         .transpose()?;
     let release = fallen_back.as_ref().unwrap_or(release);
     of_release(&mut plan, host, release);
-    let result = if command.boots() {
+    let by_systemd = supervised::foresee(host, release, command);
+    let result = if let Some(steps) = by_systemd {
+        for step in steps {
+            plan.step(Step::Other(step));
+        }
+        Ok(())
+    } else if command.boots() {
         boot::plan(&mut plan, host, release, command, words)
     } else {
         talk::plan(&mut plan, host, release, command, words)

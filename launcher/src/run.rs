@@ -27,6 +27,7 @@ use crate::runtime;
 use crate::shell;
 use crate::sourced::{Origin, Sourced};
 use crate::stop;
+use crate::supervised;
 use crate::syslog;
 use crate::target::Contact;
 use crate::user::become_runner;
@@ -104,6 +105,10 @@ fn run_command(mut host: Host, command: Command, mut words: Vec<OsString>) -> Re
             return Ok(0);
         }
         _ => {}
+    }
+    // Whoever calls may have a say over services, the runner user has not.
+    if !show_plan && let Some(code) = supervised::run(&host, &release, command)? {
+        return Ok(code);
     }
     if let Some(runner) = &release.runner_user {
         become_runner(runner, &mut host)?;

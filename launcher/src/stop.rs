@@ -297,7 +297,7 @@ fn stop_unseen(
 }
 
 /// Runs something slow and tells the operator every ten seconds that it still runs.
-fn with_reports<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+pub fn with_reports<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| {
         let (done, waiting) = mpsc::channel::<()>();
         scope.spawn(move || {

@@ -23,6 +23,7 @@ pub mod swarm;
 pub mod tarball;
 pub mod terminal;
 pub mod tree;
+pub mod unit;
 pub mod witness;
 pub mod workshop;
 

@@ -4,4 +4,6 @@
 
 mod readiness;
 mod restart;
+mod service;
 mod stopping;
+mod systemd;

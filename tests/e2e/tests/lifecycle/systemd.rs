@@ -1,0 +1,208 @@
+//! The same with a real systemd, where this machine can run one in namespaces of its own.
+
+use e2e::install::Install;
+use e2e::process::{self, Finished, Running};
+use e2e::sample::V4;
+use e2e::unit::Unit;
+use std::path::Path;
+use std::process::Stdio;
+
+const SYSTEMD: &str = "/lib/systemd/systemd";
+
+/// As the packages have it, with a word to say about a stop, and one that starts it again.
+const UNITS: [(&str, &str); 3] = [
+    ("plain.service", "Restart=on-failure"),
+    (
+        "stops.service",
+        "Restart=always\nRestartSec=1\nExecStop=EMQX stop",
+    ),
+    (
+        "shell.service",
+        "ExecStart=\nExecStart=/bin/sh -c \"EMQX foreground; exit 0\"",
+    ),
+];
+
+/// A machine that systemd runs.
+struct Machine {
+    install: Install,
+    /// Process 1, by its number here.
+    init: String,
+    // They go in this order: what runs in the group, then the group.
+    _systemd: Running,
+    _group: Unit,
+}
+
+impl Machine {
+    fn boot() -> e2e::Result<Option<Self>> {
+        if !Path::new(SYSTEMD).exists() || !nix::unistd::geteuid().is_root() {
+            println!("not tried here: no systemd, or not root");
+            return Ok(None);
+        }
+        let mut install = Install::sample(V4)?;
+        // It has a network of its own.
+        install.remove_env("EMQX_NODE__NAME");
+        install.remove_env("EMQX_LISTENERS__TCP__DEFAULT__BIND");
+        let units = install.scratch().join("units");
+        fs_err::create_dir(&units)?;
+        let emqx = install.path("bin/emqx").display().to_string();
+        for (name, more) in UNITS {
+            let more = more.replace("EMQX", &emqx);
+            let text =
+                format!("[Service]\nExecStart={emqx} foreground\nEnvironment=HOME=/root\n{more}\n");
+            fs_err::write(units.join(name), text)?;
+        }
+        let Some(group) = Unit::of_second_version(&install, "machine.service")? else {
+            return Ok(None);
+        };
+        let script = format!("{} && exec unshare \"$@\"", group.enter());
+        let boot = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/boot");
+        let mut unshare = install.command("sh");
+        unshare.args([
+            "-c",
+            &script,
+            "sh",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount",
+        ]);
+        unshare.args(["--cgroup", "--uts", "--ipc", "--net", boot]);
+        unshare.arg(install.scratch()).stdin(Stdio::null());
+        let mut systemd = Running::spawn(&mut unshare)?;
+        let mut init = String::new();
+        process::wait_until("systemd to run", process::HANG, || {
+            let children = format!("/proc/{0}/task/{0}/children", systemd.pid());
+            let children = fs_err::read_to_string(children).unwrap_or_default();
+            children.trim().clone_into(&mut init);
+            let exe = fs_err::read_link(format!("/proc/{init}/exe")).unwrap_or_default();
+            Ok(!systemd.is_alive() || exe.ends_with("systemd/systemd"))
+        })?;
+        if !systemd.is_alive() {
+            let ended = systemd.wait(process::HANG)?;
+            println!("not tried here: systemd does not run: {ended}");
+            return Ok(None);
+        }
+        let machine = Self {
+            install,
+            init,
+            _systemd: systemd,
+            _group: group,
+        };
+        process::wait_until("systemd to answer", process::HANG, || {
+            Ok(machine.run(&["systemctl", "is-system-running"])?.text() == "running")
+        })?;
+        Ok(Some(machine))
+    }
+
+    fn run(&self, command: &[&str]) -> e2e::Result<Finished> {
+        let mut nsenter = self.install.command("nsenter");
+        nsenter
+            .args(["--all", "--target", &self.init, "--"])
+            .args(command);
+        process::run(&mut nsenter, process::HANG)
+    }
+
+    fn emqx(&self, args: &[&str]) -> e2e::Result<Finished> {
+        let emqx = self.install.path("bin/emqx").display().to_string();
+        self.run(&[&[emqx.as_str()], args].concat())
+    }
+
+    fn start(&self, unit: &str) -> e2e::Result<()> {
+        self.run(&["systemctl", "start", unit])?.success()?;
+        process::wait_until("the node to be ready", process::HANG, || {
+            Ok(self.emqx(&["eval", "emqx_machine:is_ready()"])?.text() == "true")
+        })
+    }
+
+    /// The unit's state, its main process and how often systemd has started it again.
+    fn state(&self, unit: &str) -> e2e::Result<[String; 3]> {
+        let property = |name: &str| -> e2e::Result<String> {
+            let asked = self.run(&["systemctl", "show", "--value", "-p", name, unit])?;
+            Ok(asked.success()?.text().to_owned())
+        };
+        Ok([
+            property("ActiveState")?,
+            property("MainPID")?,
+            property("NRestarts")?,
+        ])
+    }
+}
+
+#[test]
+fn a_real_systemd_keeps_the_node_in_its_unit() -> e2e::Result<()> {
+    let Some(machine) = Machine::boot()? else {
+        return Ok(());
+    };
+    for (unit, _) in UNITS {
+        machine.start(unit)?;
+        let [_, before, _] = machine.state(unit)?;
+        // A configuration that would not boot is found out before.
+        let conf = machine.install.path("etc/emqx.conf");
+        let right = fs_err::read_to_string(&conf)?;
+        fs_err::write(&conf, format!("{right}\nnode {{\n"))?;
+        let checked = machine.emqx(&["check_config"])?;
+        let refused = machine.emqx(&["restart"])?;
+        assert_eq!(
+            (refused.code, &refused.stderr),
+            (checked.code, &checked.stderr),
+            "{unit}"
+        );
+        fs_err::write(&conf, right)?;
+        assert_eq!(
+            machine.state(unit)?,
+            ["active", &before, "0"].map(String::from)
+        );
+
+        let restarted = machine.emqx(&["restart"])?.success()?;
+        let info = format!("belongs to {unit}: systemctl restart {unit}\n");
+        assert!(restarted.stdout.contains(&info), "{restarted}");
+        assert!(
+            restarted.stdout.ends_with("is started successfully!\n"),
+            "{restarted}"
+        );
+        let [state, after, restarts] = machine.state(unit)?;
+        assert_eq!(
+            (state.as_str(), restarts.as_str()),
+            ("active", "0"),
+            "{restarted}"
+        );
+        assert_ne!(before, after, "{restarted}");
+        assert_eq!(machine.install.vms().len(), 1, "no copy outside the unit");
+
+        // Another user is told who may, and nothing happens.
+        let emqx = machine.install.path("bin/emqx").display().to_string();
+        fs_err::set_permissions(
+            machine.install.scratch(),
+            std::os::unix::fs::PermissionsExt::from_mode(0o755),
+        )?;
+        let nobody = [
+            "setpriv",
+            "--reuid",
+            "65534",
+            "--regid",
+            "65534",
+            "--clear-groups",
+        ];
+        let refused = machine
+            .run(&[&nobody[..], &[&emqx, "restart"]].concat())?
+            .exit_code(1)?;
+        let hint = format!("hint: `sudo systemctl restart {unit}`");
+        assert!(refused.stderr.contains(&hint), "{refused}");
+        assert_eq!(machine.state(unit)?[1], after, "{refused}");
+
+        let stopped = machine.emqx(&["stop"])?.success()?;
+        assert!(stopped.stdout.ends_with("ok\n"), "{stopped}");
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        assert_eq!(
+            machine.state(unit)?[..2],
+            ["inactive", "0"].map(String::from),
+            "{stopped}"
+        );
+        assert!(
+            machine.install.vms().is_empty(),
+            "{:?}",
+            machine.install.vms()
+        );
+    }
+    Ok(())
+}
