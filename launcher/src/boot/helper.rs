@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use shims::boot_helper::{Answer, Dialogue};
 
@@ -14,6 +15,9 @@ use crate::error::Error;
 use crate::message;
 use crate::release::Release;
 use crate::small_vm::plan_small_vm;
+
+/// How long children of a helper VM that has ended may hold its output open.
+const LAST_BREATH: Duration = Duration::from_millis(500);
 
 /// A helper VM that waits for requests.
 #[derive(Debug)]
@@ -111,10 +115,14 @@ impl HelperVm {
 }
 
 impl Drop for HelperVm {
-    /// It has nothing to finish, and the boot should not wait for it to see that.
+    /// It has nothing to finish, and the boot should not wait for it to see that. Its own children
+    /// end with it, a moment later: when the last of them has closed the pipe, nothing is left.
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let deadline = Instant::now() + LAST_BREATH;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        while self.complaints.recv_timeout(left()).is_ok() {}
     }
 }
 
