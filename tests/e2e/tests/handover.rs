@@ -268,7 +268,7 @@ fn it_happens_once_wherever_the_markers_lead() -> e2e::Result<()> {
     assert!(ping.stderr.contains("version=9.2.0"), "{ping}");
     let tree = inner.root.to_string_lossy().into_owned();
     assert_eq!(
-        ping.stderr.matches(&format!("tree={tree} ")).count(),
+        ping.stderr.matches(&format!("tree = {tree} (")).count(),
         2,
         "{ping}"
     );
