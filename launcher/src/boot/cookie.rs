@@ -70,7 +70,10 @@ pub fn resolve_cookie(
         .or_else(|| configs.sourced(env, "node.cookie"))
         .unwrap_or_else(default);
     match CookieSource::parse(&setting) {
-        CookieSource::Literal(cookie) => Ok(setting.map(|_| Cookie::new(cookie))),
+        CookieSource::Literal(cookie) => {
+            check_characters(&cookie)?;
+            Ok(setting.map(|_| Cookie::new(cookie)))
+        }
         CookieSource::File(path) if reading == Reading::FilesOnly && is_no_file(&path) => {
             // In place of what would be read.
             env.set("EMQX_NODE__COOKIE", UNREAD);
@@ -82,11 +85,25 @@ pub fn resolve_cookie(
                 Error::Cookie(format!("node.cookie file cannot be read: {error}"))
             })?;
             let cookie = cookie_of_file(&path, &content)?;
+            check_characters(&cookie)?;
             env.set("EMQX_NODE__COOKIE", &cookie);
             let origin = Origin::File(path, Box::new(setting.origin().clone()));
             Ok(Sourced::new(Cookie::new(cookie), origin))
         }
     }
+}
+
+/// A letter outside of ASCII is another byte for a VM in another locale, so that nodes with the same
+/// cookie would refuse each other; a control character breaks the file of arguments.
+fn check_characters(cookie: &str) -> Result<(), Error> {
+    let is_usable = |c: char| c.is_ascii() && !c.is_ascii_control();
+    if cookie.chars().all(is_usable) {
+        return Ok(());
+    }
+    Err(Error::Cookie(
+        "the cookie holds a character that is not printable ASCII, which nodes do not agree on"
+            .into(),
+    ))
 }
 
 /// Checks what a cookie file holds and gives the cookie.

@@ -12,15 +12,19 @@ pub struct Own<'a> {
     pub name_flag: &'a str,
     /// The node's name.
     pub name: &'a str,
-    /// The cookie, for a configuration that names none.
+    /// The cookie that was decided on, wherever it came from.
     pub cookie: &'a str,
     /// Where mnesia keeps this node's tables.
     pub mnesia_dir: &'a Path,
 }
 
+/// Options that the launcher alone gives.
+const OWN: [&str; 3] = ["-setcookie", "-name", "-sname"];
+
 /// Lays generated options over the installed ones. A generated line replaces the lines of the
 /// same option and is appended where there is none; then come the code path of consolidated
-/// protocols, the node's name and mnesia's directory.
+/// protocols, the node's cookie and name, and mnesia's directory. Whoever wrote cookie or name into
+/// a file is overruled: a VM that is given two of one kind takes neither.
 pub fn merge(installed: &str, generated: &str, own: &Own<'_>) -> String {
     let mut lines: Vec<String> = installed.lines().map(str::to_owned).collect();
     lines.push(format!("-pa {}", erlang_string(own.consolidated)));
@@ -34,14 +38,20 @@ pub fn merge(installed: &str, generated: &str, own: &Own<'_>) -> String {
         lines.retain(|old| !has_key(old, &key));
         lines.insert(first.unwrap_or(lines.len()), line.to_owned());
     }
-    // With two cookies on its command line a VM takes neither.
-    if !lines.iter().any(|line| has_key(line, &["-setcookie"])) {
-        lines.push(format!("-setcookie '{}'", own.cookie));
-    }
+    lines.retain(|line| {
+        let key = key_of(line.trim());
+        !is_option(line.trim()) || !OWN.contains(&key.first().copied().unwrap_or_default())
+    });
+    lines.push(format!("-setcookie {}", one_word(own.cookie)));
     lines.push(format!("{} {}", own.name_flag, own.name));
-    let mnesia_dir = erlang_string(own.mnesia_dir).replace('\'', "'\\''");
-    lines.push(format!("-mnesia dir '{mnesia_dir}'"));
+    let mnesia_dir = one_word(&erlang_string(own.mnesia_dir));
+    lines.push(format!("-mnesia dir {mnesia_dir}"));
     lines.join("\n") + "\n"
+}
+
+/// A text as one word of an argument file, whatever is in it: `erlexec` takes quotes as a shell does.
+fn one_word(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// A path as an Erlang string. In double quotes `erlexec` reads an argument file the same way.
@@ -111,10 +121,8 @@ mod tests {
         };
         let merged = merge(installed, generated, &own);
         let mut lines: Vec<&str> = expected.to_vec();
-        if !expected.iter().any(|line| line.starts_with("-setcookie")) {
-            lines.push("-setcookie 'secret'");
-        }
-        lines.extend(["-name emqx@h", "-mnesia dir '\"/data/mnesia/emqx@h\"'"]);
+        lines.extend(["-setcookie 'secret'", "-name emqx@h"]);
+        lines.push("-mnesia dir '\"/data/mnesia/emqx@h\"'");
         assert_eq!(merged.lines().collect::<Vec<_>>(), lines);
     }
 
@@ -145,26 +153,24 @@ mod tests {
                 pa,
             ],
         );
-        check(
-            "-setcookie old",
-            "-setcookie 'a b'",
-            &["-setcookie 'a b'", pa],
-        );
+        check("-setcookie old\n-name a@b", "-setcookie 'it\\'s'", &[pa]);
+        check("# -name a@b\n -sname a", "", &["# -name a@b", pa]);
         check("+zdbbl 1", "# comment\n\n+zdbbl 8192", &["+zdbbl 8192", pa]);
         check("+A 4", "+e 256000", &["+A 4", pa, "+e 256000"]);
     }
 
     #[test]
-    fn paths_with_quotes_stay_one_argument() {
+    fn quotes_stay_inside_of_one_argument() {
         let own = Own {
             consolidated: Path::new("/it's \"here\"/consolidated"),
             name_flag: "-name",
             name: "emqx@h",
-            cookie: "secret",
+            cookie: "it's \\ \"it\"",
             mnesia_dir: Path::new("/it's \"here\"/mnesia"),
         };
         let merged = merge("", "-setcookie x", &own);
         let lines: Vec<&str> = merged.lines().collect();
+        assert_eq!(lines[1], r#"-setcookie 'it'\''s \ "it"'"#);
         assert_eq!(lines[0], r#"-pa "/it's \"here\"/consolidated""#);
         assert_eq!(lines[3], r#"-mnesia dir '"/it'\''s \"here\"/mnesia"'"#);
     }
