@@ -8,7 +8,7 @@ use e2e::{Error, Result, node};
 use std::ffi::OsStr;
 use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -159,6 +159,22 @@ impl Site {
         })
     }
 
+    /// From now on the VM of a node writes down how it was started, and ends at once. Helper VMs run
+    /// as ever.
+    pub fn capture_node(&self) -> Result<Captured> {
+        let captured = Captured {
+            dir: fs_err::canonicalize(self.scratch())?,
+        };
+        let dir = captured.dir.display();
+        self.wrap_erlexec(&format!(
+            "case \" $* \" in *' -emqx_data_dir '*)\n\
+             printf '%s\\0' \"$@\" >'{dir}/node.args'\n\
+             cat /proc/$$/environ >'{dir}/node.env'\n\
+             pwd >'{dir}/node.cwd'; exit 0;;\nesac"
+        ))?;
+        Ok(captured)
+    }
+
     /// Waits until the node says that it is ready.
     pub fn wait_ready(&self) -> Result<()> {
         process::wait_until("the node to be ready", process::HANG, || {
@@ -226,6 +242,54 @@ impl Site {
             filled = filled.replace("{pid}", &pid.to_string());
         }
         filled
+    }
+}
+
+/// How the VM of a node was started.
+#[derive(Debug)]
+pub struct Captured {
+    dir: PathBuf,
+}
+
+impl Captured {
+    /// The arguments of its program.
+    pub fn args(&self) -> Result<Vec<String>> {
+        self.words("node.args")
+    }
+
+    /// A variable of its environment.
+    pub fn variable(&self, name: &str) -> Result<Option<String>> {
+        let variables = self.words("node.env")?;
+        let mut found = variables.iter().filter_map(|text| text.split_once('='));
+        Ok(found.find_map(|(key, value)| (key == name).then(|| value.to_owned())))
+    }
+
+    /// The directory that it works in.
+    pub fn working_dir(&self) -> Result<PathBuf> {
+        let text = fs_err::read_to_string(self.dir.join("node.cwd"))?;
+        Ok(PathBuf::from(text.trim_end_matches('\n')))
+    }
+
+    /// Forgets what was written down.
+    pub fn clear(&self) -> Result<()> {
+        for name in ["node.args", "node.env", "node.cwd"] {
+            let path = self.dir.join(name);
+            if path.exists() {
+                fs_err::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn words(&self, name: &str) -> Result<Vec<String>> {
+        let bytes = fs_err::read(self.dir.join(name))?;
+        let words = bytes.split(|byte| *byte == 0);
+        let mut words: Vec<String> = words
+            .map(|word| String::from_utf8_lossy(word).into_owned())
+            .collect();
+        // Each word ends in a NUL.
+        words.pop();
+        Ok(words)
     }
 }
 

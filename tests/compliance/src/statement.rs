@@ -145,4 +145,38 @@ pub const STATEMENTS: &[Statement] = &[
         "5.17",
         "ctl into a closed pipe: quiet, 141, and the command in the node is not harmed",
     ),
+    st(
+        "6.1",
+        "hocon and the schema decide: base.hocon, cluster.hocon, emqx.conf, environment",
+    ),
+    st(
+        "6.2",
+        "overrides of the environment are printed, secrets masked",
+    ),
+    st("6.3", "the three newest generations are kept"),
+    st(
+        "6.5",
+        "data/patches and /var/lib/emqx/patches go before the release's code",
+    ),
+    st(
+        "7.1",
+        "node_dump: both names, eval, goes on after what is unavailable",
+    ),
+    st(
+        "7.2",
+        "emqx_cluster_rescue: expressions of several lines that print and ask",
+    ),
+    st(
+        "7.3",
+        "systemd: foreground and stop with an environment of its own",
+    ),
+    st(
+        "7.4",
+        "OpenRC: foreground under a supervisor that signals the process",
+    ),
+    st(
+        "7.5",
+        "the entry point of a container: foreground as the first process",
+    ),
+    st("7.6", "Kubernetes probes: ctl status and ping"),
 ];

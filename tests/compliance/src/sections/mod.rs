@@ -1,14 +1,19 @@
 //! The cases, a module for each part of a section.
 
+mod callers;
 mod calls;
+mod configs;
+mod cookies;
 mod daemon;
 mod markers;
 mod places;
 mod processes;
+mod refusals;
 mod shells;
 mod trees;
 mod users;
 mod vars;
+mod vm_line;
 mod which_node;
 mod words;
 
@@ -17,7 +22,7 @@ use crate::case::Case;
 /// All cases in the order of the contract.
 #[must_use]
 pub fn all() -> Vec<Case> {
-    let tables: [&[Case]; 11] = [
+    let tables: [&[Case]; 16] = [
         places::CASES,
         markers::CASES,
         vars::CASES,
@@ -29,6 +34,11 @@ pub fn all() -> Vec<Case> {
         shells::CASES,
         processes::CASES,
         which_node::CASES,
+        refusals::CASES,
+        cookies::CASES,
+        configs::CASES,
+        vm_line::CASES,
+        callers::CASES,
     ];
     tables.concat()
 }
