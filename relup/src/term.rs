@@ -12,8 +12,10 @@ mod display;
 mod lex;
 mod number;
 mod parse;
+mod partial;
 
 pub use parse::{parse_expression, parse_terms};
+pub use partial::{Partial, parse_partly};
 
 /// An Erlang term that a literal can denote.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -182,7 +182,7 @@ fn check_brackets(text: &str, form: &[Token]) -> Result<(), TermError> {
     Err(error_at(text, token.start().offset(), reason))
 }
 
-fn closing_of(symbol: Symbol) -> Option<Symbol> {
+pub(super) fn closing_of(symbol: Symbol) -> Option<Symbol> {
     match symbol {
         Symbol::OpenBrace => Some(Symbol::CloseBrace),
         Symbol::OpenParen => Some(Symbol::CloseParen),
@@ -192,7 +192,7 @@ fn closing_of(symbol: Symbol) -> Option<Symbol> {
     }
 }
 
-fn is_closing(symbol: Symbol) -> bool {
+pub(super) fn is_closing(symbol: Symbol) -> bool {
     matches!(
         symbol,
         Symbol::CloseBrace | Symbol::CloseParen | Symbol::CloseSquare | Symbol::DoubleRightAngle

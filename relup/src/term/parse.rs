@@ -64,25 +64,25 @@ pub fn parse_terms(text: &str) -> Result<Vec<Term>, TermError> {
 }
 
 /// Why the parser stopped before the end of a literal.
-enum Stop {
+pub(super) enum Stop {
     /// The token at this byte offset takes an evaluator.
     Expression(usize),
     /// No Erlang allows this here.
     Malformed(TermError),
 }
 
-type Step<T> = Result<T, Stop>;
+pub(super) type Step<T> = Result<T, Stop>;
 
 /// One form and how much of it is read.
-struct Parser<'a> {
-    text: &'a str,
-    form: &'a [Token],
-    next: usize,
+pub(super) struct Parser<'a> {
+    pub(super) text: &'a str,
+    pub(super) form: &'a [Token],
+    pub(super) next: usize,
     depth: usize,
 }
 
 impl<'a> Parser<'a> {
-    fn new(text: &'a str, form: &'a [Token]) -> Self {
+    pub(super) fn new(text: &'a str, form: &'a [Token]) -> Self {
         Self {
             text,
             form,
@@ -100,7 +100,7 @@ impl<'a> Parser<'a> {
         Err(self.stop_after_value(self.is_symbol(Symbol::Comma)))
     }
 
-    fn value(&mut self) -> Step<Term> {
+    pub(super) fn value(&mut self) -> Step<Term> {
         let Some(token) = self.advance() else {
             return Err(self.malformed(None));
         };
@@ -165,7 +165,12 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn nested(&mut self, open: Token, body: impl FnOnce(&mut Self) -> Step<Term>) -> Step<Term> {
+    /// Reads what is between brackets.
+    pub(super) fn nested<T>(
+        &mut self,
+        open: Token,
+        body: impl FnOnce(&mut Self) -> Step<T>,
+    ) -> Step<T> {
         if self.depth == MAX_DEPTH {
             let reason = format!("brackets are nested deeper than {MAX_DEPTH} levels");
             return Err(Stop::Malformed(error_at(
@@ -321,7 +326,7 @@ impl<'a> Parser<'a> {
         }))
     }
 
-    fn expect(&mut self, symbol: Symbol) -> Step<()> {
+    pub(super) fn expect(&mut self, symbol: Symbol) -> Step<()> {
         if self.accept(symbol) {
             Ok(())
         } else {
@@ -331,7 +336,7 @@ impl<'a> Parser<'a> {
 
     /// The next token does not belong to the literal. `separates` says that it separates
     /// expressions here.
-    fn stop_after_value(&self, separates: bool) -> Stop {
+    pub(super) fn stop_after_value(&self, separates: bool) -> Stop {
         match self.peek() {
             Some(token) if separates || continues_expression(token.kind()) => {
                 Stop::Expression(token.start().offset())
@@ -340,7 +345,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn malformed(&self, token: Option<Token>) -> Stop {
+    pub(super) fn malformed(&self, token: Option<Token>) -> Stop {
         let Some(token) = token else {
             let end = self
                 .form
@@ -351,7 +356,7 @@ impl<'a> Parser<'a> {
         Stop::Malformed(unexpected(self.text, token))
     }
 
-    fn accept(&mut self, symbol: Symbol) -> bool {
+    pub(super) fn accept(&mut self, symbol: Symbol) -> bool {
         let accepted = self.is_symbol(symbol);
         self.next += usize::from(accepted);
         accepted
@@ -362,7 +367,7 @@ impl<'a> Parser<'a> {
             .is_some_and(|token| token.kind() == TokenKind::Symbol(symbol))
     }
 
-    fn peek(&self) -> Option<Token> {
+    pub(super) fn peek(&self) -> Option<Token> {
         self.form.get(self.next).copied()
     }
 
