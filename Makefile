@@ -6,9 +6,11 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 MAX_BYTES := 8388608
 
-# musl where that target is installed, glibc linked statically elsewhere.
+# musl where that target and a C compiler for it are installed, glibc linked statically elsewhere.
 ifneq ($(wildcard $(shell rustc --print sysroot)/lib/rustlib/$(ARCH)-unknown-linux-musl),)
+ifneq ($(shell command -v musl-gcc),)
 TRIPLE := $(ARCH)-unknown-linux-musl
+endif
 endif
 
 .PHONY: build sample demo test bench lint tools test-tools matrix clean

@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::boot::hocon::Refusal;
+use shims::dist::TlsOptionsError;
+
 use crate::command::{Command, command_usage};
 use crate::service::{Manager, Unit};
 use crate::sourced::{Origin, Sourced};
@@ -113,11 +115,15 @@ pub enum Error {
     #[error("EMQX_NODE__COOKIE is different from the cookie used by {name}")]
     CookieDiffers { name: String },
 
-    #[error("{name} speaks TLS between nodes, which this version cannot do")]
-    TlsDistribution { name: String },
+    #[error("{0}")]
+    TlsOptions(TlsOptionsError),
 
     #[error("Node {name} not responding to pings.")]
-    NotResponding { name: String, reason: String },
+    NotResponding {
+        name: String,
+        reason: String,
+        remedy: Option<String>,
+    },
 
     #[error("{name} has no console to attach to: {} does not exist", dir.display())]
     NoConsole { name: String, dir: PathBuf },
@@ -216,7 +222,7 @@ impl Error {
             | Error::SeveralNodes { .. }
             | Error::NamedNodeNotRunning { .. }
             | Error::CookieDiffers { .. }
-            | Error::TlsDistribution { .. }
+            | Error::TlsOptions(_)
             | Error::NotResponding { .. }
             | Error::NoConsole { .. }
             | Error::StopFailed { .. }
@@ -314,10 +320,10 @@ impl Error {
                 vec!["set EMQX_NODE__NAME to the node this command is meant for".into()]
             }
             Error::CookieDiffers { .. } => vec!["unset EMQX_NODE__COOKIE".into()],
-            Error::TlsDistribution { .. } => {
-                vec!["`emqx remote` opens a shell in the release's own VM".into()]
+            Error::TlsOptions(error) => vec![error.hint.clone()],
+            Error::NotResponding { reason, remedy, .. } => {
+                std::iter::once(reason).chain(remedy).cloned().collect()
             }
-            Error::NotResponding { reason, .. } => vec![reason.clone()],
             Error::NoConsole { .. } => {
                 vec!["only a node that `emqx start` booted has one; try `emqx remote`".into()]
             }

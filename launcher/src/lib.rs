@@ -10,6 +10,7 @@ mod assessment;
 mod boot;
 mod command;
 mod completions;
+mod distribution;
 mod ending;
 mod environment;
 mod error;
@@ -45,6 +46,7 @@ mod underway;
 mod user;
 mod variables;
 mod version;
+mod vm_options;
 
 use crate::host::Host;
 

@@ -46,7 +46,10 @@ fn find_running(host: &Host, release: &Release) -> Result<Option<Contact>, Error
     match Connection::connect(&contact.target, CONNECT_TIMEOUT) {
         Ok(_) => Ok(Some(contact)),
         // It is there, and the cookie that is configured now is not the one it was started with.
-        Err(error @ DistError::CookieRejected { .. }) => Err(contact.not_responding(&error)),
+        // The same goes for a node that speaks TLS, but not with these options.
+        Err(error @ (DistError::CookieRejected { .. } | DistError::Tls { .. })) => {
+            Err(contact.not_responding(error))
+        }
         Err(_) => Ok(None),
     }
 }

@@ -5,12 +5,13 @@
 //! its own, and whoever traces a VM has its arguments as well. Both are told apart where the system
 //! lets this process look; where it does not, the arguments stand.
 
-use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use crate::distribution::Distribution;
 use crate::host::{self, Process, process_table};
 use crate::release::Release;
+use crate::vm_options::VmOptions;
 
 /// A VM that runs a release below the base.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,16 +24,10 @@ pub struct RunningNode {
     pub root: PathBuf,
     /// Its cookie, where the command line has one.
     pub cookie: Option<String>,
-    /// `inet_tcp`, `inet6_tcp`, `inet_tls` or `inet6_tls`.
-    pub proto_dist: String,
-    /// The TLS options' file.
-    pub ssl_dist_optfile: Option<PathBuf>,
+    /// The way to it.
+    pub distribution: Distribution,
     /// `kernel net_ticktime` in seconds.
     pub net_ticktime: Option<String>,
-    /// The base port of `kernel inet_dist_base_port`, where it was given.
-    pub dist_base_port: Option<u16>,
-    /// True where the node found its peers through epmd.
-    pub uses_epmd: bool,
     /// The data directory.
     pub data_dir: Option<PathBuf>,
 }
@@ -93,7 +88,7 @@ fn is_vm(exe: &Path) -> bool {
 }
 
 fn node_of(process: &Process, places: &[&Path]) -> Option<RunningNode> {
-    let args = Args::of(process);
+    let args = VmOptions::of(&process.args);
     let root = PathBuf::from(args.value("-root")?);
     // Whole components are compared: /opt/emqx2 is not below /opt/emqx.
     let is_below = places.iter().any(|place| root.starts_with(place));
@@ -109,69 +104,10 @@ fn node_of(process: &Process, places: &[&Path]) -> Option<RunningNode> {
         name,
         root,
         cookie: args.text("-setcookie").map(|cookie| unquote(&cookie)),
-        proto_dist: args
-            .text("-ekka_proto_dist")
-            .unwrap_or_else(|| "inet_tcp".into()),
-        ssl_dist_optfile: args.value("-ssl_dist_optfile").map(PathBuf::from),
+        distribution: Distribution::of_arguments(args, "inet_tcp", None),
         net_ticktime: args.text2("-kernel", "net_ticktime"),
-        dist_base_port: args
-            .text2("-kernel", "inet_dist_base_port")
-            .and_then(|port| port.parse().ok()),
-        uses_epmd: args.text("-start_epmd").as_deref() != Some("false"),
         data_dir: args.rest("-emqx_data_dir").map(PathBuf::from),
     })
-}
-
-/// The arguments of a VM; where an option is given twice the last one counts, as it was put there
-/// to override the first.
-struct Args<'a>(&'a [OsString]);
-
-impl<'a> Args<'a> {
-    /// What follows `-extra` are plain words of a program that the VM runs.
-    fn of(process: &'a Process) -> Self {
-        let end = process.args.iter().position(|arg| arg == "-extra");
-        Self(&process.args[..end.unwrap_or(process.args.len())])
-    }
-
-    fn is_escript(&self) -> bool {
-        let mut pairs = self.0.windows(2);
-        self.has("-escript") || pairs.any(|pair| pair[0] == "-run" && pair[1] == "escript")
-    }
-
-    fn has(&self, option: &str) -> bool {
-        self.0.iter().any(|arg| arg == option)
-    }
-
-    fn value(&self, option: &str) -> Option<&OsStr> {
-        let at = self.0.iter().rposition(|arg| arg == option)?;
-        self.0.get(at + 1).map(OsString::as_os_str)
-    }
-
-    fn text(&self, option: &str) -> Option<String> {
-        self.value(option)
-            .and_then(OsStr::to_str)
-            .map(str::to_owned)
-    }
-
-    /// The value of an application's parameter: `-kernel net_ticktime 120`.
-    fn text2(&self, application: &str, parameter: &str) -> Option<String> {
-        let at = self
-            .0
-            .windows(2)
-            .rposition(|pair| pair[0] == application && pair[1] == parameter)?;
-        self.0.get(at + 2)?.to_str().map(str::to_owned)
-    }
-
-    /// The last option's value, which a blank may have split where a shell started the VM.
-    fn rest(&self, option: &str) -> Option<OsString> {
-        let at = self.0.iter().rposition(|arg| arg == option)?;
-        let words: Vec<&[u8]> = self.0[at + 1..]
-            .iter()
-            .map(|word| word.as_bytes())
-            .take_while(|word| *word != b"--")
-            .collect();
-        (!words.is_empty()).then(|| OsStr::from_bytes(&words.join(&b' ')).to_owned())
-    }
 }
 
 /// An atom as the args file writes it, without its quotes.
@@ -185,6 +121,8 @@ fn unquote(atom: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::distribution::Listens;
+    use std::ffi::OsString;
 
     fn process(pid: i32, args: &[&str]) -> Process {
         Process {
@@ -210,6 +148,10 @@ mod tests {
                 "120",
                 "-start_epmd",
                 "false",
+                "-epmd_module",
+                "ekka_epmd",
+                "-proto_dist",
+                "ekka",
                 "--",
                 "-ekka_proto_dist",
                 "inet_tcp",
@@ -255,21 +197,16 @@ mod tests {
     fn the_arguments_tell_all_that_a_connection_needs() {
         let table = [vm(7, "/opt/emqx", "emqx@h")];
         let nodes = running_nodes(&table, &[Path::new("/opt/emqx")]);
-        assert_eq!(
-            nodes,
-            [RunningNode {
-                pid: 7,
-                name: "emqx@h".into(),
-                root: "/opt/emqx".into(),
-                cookie: Some("a-b".into()),
-                proto_dist: "inet_tcp".into(),
-                ssl_dist_optfile: None,
-                net_ticktime: Some("120".into()),
-                dist_base_port: None,
-                uses_epmd: false,
-                data_dir: Some("/var/lib/e mqx".into()),
-            }]
-        );
+        let [node] = &nodes[..] else {
+            panic!("{nodes:?}");
+        };
+        assert_eq!((node.pid, node.name.as_str()), (7, "emqx@h"));
+        assert_eq!(node.root, Path::new("/opt/emqx"));
+        assert_eq!(node.cookie.as_deref(), Some("a-b"));
+        assert_eq!(node.distribution.proto_dist, "inet_tcp");
+        assert_eq!(node.distribution.listens, Listens::ByName { base: 4370 });
+        assert_eq!(node.net_ticktime.as_deref(), Some("120"));
+        assert_eq!(node.data_dir.as_deref(), Some(Path::new("/var/lib/e mqx")));
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub fn run(contact: &Contact, command: Command, words: &[OsString]) -> Result<u8
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
     let mut connection = contact.connect()?;
-    let dist = |error| contact.not_responding(&error);
+    let dist = |error| contact.not_responding(error);
     let mut console = Console::stdio();
     let outcome = match command {
         Command::Ping => {

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::exec::ExecSpec;
 use crate::pipe;
 use crate::release::Release;
-use crate::target::{Contact, data_dir_hint, epmd_args};
+use crate::target::{Contact, data_dir_hint};
 
 /// The seconds between a node's ticks where its command line does not tell.
 const DEFAULT_TICKTIME: &str = "120";
@@ -31,27 +31,14 @@ pub fn plan_remote(
     let ticktime = process
         .and_then(|node| node.net_ticktime.as_deref())
         .unwrap_or(DEFAULT_TICKTIME);
-    let mut epmd = epmd_args(env);
-    if let Some(options) = process.and_then(|node| node.ssl_dist_optfile.as_ref()) {
-        epmd.extend([
-            "-ssl_dist_optfile".into(),
-            options.to_string_lossy().into_owned(),
-        ]);
-    }
-    let name_flag = if contact.target.name.is_long() {
-        "-name"
-    } else {
-        "-sname"
-    };
+    let way = contact.distribution.vm_args();
+    let name_flag = name_flag(contact);
     let id = format!("remsh{unique}-{}", contact.name);
     let cookie = contact.target.cookie.expose();
     let lib = release.tree().lib();
     let boot = release.rel_dir().join("start_clean");
     let mut env = release.child_environment(env);
-    env.set(
-        "EKKA_PROTO_DIST_MOD",
-        process.map_or("inet_tcp", |node| node.proto_dist.as_str()),
-    );
+    contact.distribution.set_env(&mut env);
     let mut args: Vec<OsString> = Vec::new();
     let program = if iex {
         args.extend(["--remsh".into(), contact.name.as_str().into()]);
@@ -59,7 +46,7 @@ pub fn plan_remote(
         args.extend(["--cookie".into(), cookie.into(), "--hidden".into()]);
         for option in [
             format!("-kernel net_ticktime {ticktime}"),
-            epmd.join(" "),
+            way.join(" "),
             format!("{name_flag} {id}"),
             "+P 65536 +Q 65536 +S 2".into(),
         ] {
@@ -80,7 +67,7 @@ pub fn plan_remote(
         args.extend(["-setcookie".into(), cookie.into(), "-hidden".into()]);
         args.extend(["-kernel", "net_ticktime", ticktime].map(OsString::from));
         args.extend(["+P", "65536", "+Q", "65536", "+S", "2"].map(OsString::from));
-        args.extend(epmd.into_iter().map(OsString::from));
+        args.extend(way.into_iter().map(OsString::from));
         release.bindir().join("erl")
     };
     Ok(ExecSpec {
@@ -89,6 +76,15 @@ pub fn plan_remote(
         env,
         cwd: release.install.base.path().to_path_buf(),
     })
+}
+
+/// What kind of name another VM needs to speak to the node. One with a long name speaks only to
+/// hosts with a dot or to addresses; the node itself may have any host.
+fn name_flag(contact: &Contact) -> &'static str {
+    match contact.target.name.host() {
+        Some(host) if host.contains(['.', ':']) => "-name",
+        Some(_) | None => "-sname",
+    }
 }
 
 /// The console's terminal of a daemon.
@@ -165,7 +161,7 @@ pub fn plan_eval_ex(
     let rel_dir = release.rel_dir();
     let mut args: Vec<OsString> = vec!["--hidden".into()];
     args.extend([
-        "--name".into(),
+        format!("-{}", name_flag(contact)).into(),
         format!("remsh{unique}-{}", contact.name).into(),
     ]);
     args.extend(["--cookie".into(), contact.target.cookie.expose().into()]);
@@ -176,15 +172,20 @@ pub fn plan_eval_ex(
         release.tree().lib().into(),
     ]);
     args.extend(["--vm-args".into(), rel_dir.join("remote.vm.args").into()]);
-    for option in [epmd_args(env).join(" "), "+P 65536 +Q 65536 +S 2".into()] {
+    for option in [
+        contact.distribution.vm_args().join(" "),
+        "+P 65536 +Q 65536 +S 2".into(),
+    ] {
         args.extend(["--erl".into(), option.into()]);
     }
     args.extend(["--rpc-eval".into(), contact.name.as_str().into()]);
     args.extend(words.iter().cloned());
+    let mut env = release.child_environment(env);
+    contact.distribution.set_env(&mut env);
     Ok(ExecSpec {
         program,
         args,
-        env: release.child_environment(env),
+        env,
         cwd: release.install.base.path().to_path_buf(),
     })
 }

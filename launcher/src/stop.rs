@@ -133,7 +133,7 @@ fn stop_process(contact: &Contact, process: &RunningNode, patience: Patience) ->
         }
         Err(error) => {
             unheard(
-                &contact.not_responding(&error),
+                &contact.not_responding(error),
                 daemon.as_ref(),
                 &vm,
                 patience,

@@ -1,23 +1,26 @@
 //! Which node a command talks to, and how it is reached.
 
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::time::Duration;
 
 use shims::cookie::Cookie;
-use shims::dist::{Connection, DistError, Port, Target};
+use shims::dist::{Connection, DistError, Target};
 use shims::node_name::NodeName;
 
 use crate::boot::config::absolute_dir;
+use crate::boot::cookie::{CookieSource, cookie_of_file};
+use crate::boot::ssl_options;
+use crate::distribution::{Distribution, way_to_nodes};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::host::{others_are_hidden, read_optional};
+use crate::message;
 use crate::release::Release;
 use crate::running::{RunningNode, nodes_of};
 use crate::sourced::{Origin, Sourced};
-use crate::stopped::{hint_of_vm_args, newest_vm_args, plain_lines};
-
-/// The port from which EMQX counts up where there is no epmd.
-pub const DIST_BASE_PORT: u16 = 4370;
+use crate::stopped::{newest_vm_args, plain_lines, vm_arguments};
+use crate::vm_options::VmOptions;
 
 /// How long a node may take to answer a connection: a healthy one takes milliseconds, one under
 /// heavy load may take seconds.
@@ -32,6 +35,8 @@ pub struct Contact {
     pub cookie: Sourced<Cookie>,
     /// The way to it.
     pub target: Target,
+    /// What that way was found by.
+    pub distribution: Distribution,
     /// Its process, where the process table shows it.
     pub process: Option<RunningNode>,
 }
@@ -44,6 +49,14 @@ impl Contact {
     /// Several nodes and no name; a name that does not run; a cookie that is not the node's.
     pub fn find(release: &Release, env: &Environment) -> Result<Contact, Error> {
         let wanted = env.sourced("EMQX_NODE__NAME");
+        if let Some(name) = &wanted
+            && NodeName::parse(name).is_err()
+        {
+            return Err(Error::NodeName {
+                name: name.to_string(),
+                origin: Some(name.origin().clone()),
+            });
+        }
         let mut nodes = nodes_of(release);
         if let Some(name) = &wanted {
             nodes.retain(|node| node.name == **name);
@@ -84,16 +97,12 @@ impl Contact {
             |cookie| Sourced::new(Cookie::new(cookie), of_process),
         );
         let cookie = cookie.decided("cookie");
-        let way = Way {
-            proto_dist: &process.proto_dist,
-            uses_epmd: process.uses_epmd,
-            base_port: process.dist_base_port.unwrap_or(DIST_BASE_PORT),
-        };
-        let target = way.target(&process.name, cookie.expose())?;
+        let distribution = process.distribution.clone();
         Ok(Contact {
+            target: distribution.target(release, &name, cookie.expose())?,
             name,
             cookie,
-            target,
+            distribution,
             process: Some(process),
         })
     }
@@ -111,36 +120,41 @@ impl Contact {
         };
         let (args_file, generated) =
             newest_generated(&configs_dir(release, env)).unwrap_or_default();
-        let hint = hint_of_vm_args(&generated);
-        let of_generated = |value| Sourced::new(value, Origin::Generated(args_file.clone()));
+        let arguments = vm_arguments(&generated);
+        let options = VmOptions::of(&arguments);
+        let of_generated = |option: &str| {
+            let value = options.text(option)?;
+            Some(Sourced::new(value, Origin::Generated(args_file.clone())))
+        };
         let name = env
             .sourced("EMQX_NODE__NAME")
-            .or_else(|| hint.name.map(of_generated))
+            .or_else(|| of_generated("-name"))
+            .or_else(|| of_generated("-sname"))
             .or_else(|| of_conf("node.name"))
             .unwrap_or_else(|| Sourced::new("emqx@127.0.0.1".to_owned(), Origin::Default))
             .decided("node name");
-        let of_files = || {
-            hint.cookie
-                .map(of_generated)
-                .or_else(|| of_conf("node.cookie"))
-        };
         let cookie = given_cookie(env)
-            .or_else(|| of_files().map(|cookie| cookie.map(Cookie::new)))
+            .or_else(|| of_generated("-setcookie").map(|cookie| cookie.map(Cookie::new)))
+            .or_else(|| of_conf("node.cookie").and_then(readable_cookie))
             .unwrap_or_else(|| release.default_cookie.clone())
             .decided("cookie");
-        let proto_dist = of_conf("cluster.proto_dist")
+        let proto_dist = env
+            .sourced("EMQX_CLUSTER__PROTO_DIST")
+            .map(|value| value.map(|value| value.trim_matches('"').to_owned()))
+            .or_else(|| of_conf("cluster.proto_dist"))
             .unwrap_or_else(|| Sourced::new("inet_tcp".to_owned(), Origin::Default))
             .decided("transport between nodes");
-        let way = Way {
-            proto_dist: &proto_dist,
-            uses_epmd: epmd_is_used(env),
-            base_port: hint.dist_base_port.unwrap_or(DIST_BASE_PORT),
-        };
-        let target = way.target(&name, cookie.expose())?;
+        let way = way_to_nodes(env).decided("arguments of the distribution");
+        let mut distribution = Distribution::of_boot(env, &arguments, &way, &proto_dist);
+        if distribution.is_tls() && distribution.ssl_options.is_none() {
+            let file = ssl_options(release, env)?.decided("options of TLS between nodes");
+            distribution.ssl_options = Some(file.into_value().into());
+        }
         Ok(Contact {
+            target: distribution.target(release, &name, cookie.expose())?,
             name,
             cookie,
-            target,
+            distribution,
             process: None,
         })
     }
@@ -150,12 +164,22 @@ impl Contact {
     /// # Errors
     /// The node does not answer, or not to this cookie.
     pub fn connect(&self) -> Result<Connection, Error> {
-        Connection::connect(&self.target, CONNECT_TIMEOUT)
-            .map_err(|error| self.not_responding(&error))
+        let connected = Connection::connect(&self.target, CONNECT_TIMEOUT);
+        warn_of_tls(&self.target);
+        connected.map_err(|error| self.not_responding(error))
     }
 
     /// The error for a connection that failed.
-    pub fn not_responding(&self, error: &DistError) -> Error {
+    pub fn not_responding(&self, error: DistError) -> Error {
+        let remedy = match error {
+            DistError::TlsOptions(error) => return Error::TlsOptions(error),
+            DistError::Tls { ref hint, .. } => Some(hint.clone()),
+            DistError::Unreachable { ref address, .. } if address.starts_with("epmd at ") => {
+                let port = "start epmd; where it is not at port 4369, ERL_EPMD_PORT tells";
+                Some(port.to_owned())
+            }
+            _ => None,
+        };
         let reason = match &self.process {
             Some(process) => format!("{error} (its process is {})", process.pid),
             None => format!("no process of this installation is running; {error}"),
@@ -163,89 +187,44 @@ impl Contact {
         Error::NotResponding {
             name: self.name.to_string(),
             reason,
+            remedy,
         }
+    }
+}
+
+/// Tells once which TLS options are left out. Not on standard output, which has answers.
+pub fn warn_of_tls(target: &Target) {
+    static TOLD: Once = Once::new();
+    let warnings = target.tls.as_ref().map_or(&[][..], |tls| tls.warnings());
+    if !warnings.is_empty() {
+        TOLD.call_once(|| {
+            for warning in warnings {
+                message::warning_aside(warning);
+            }
+        });
     }
 }
 
 /// The cookie of the environment.
 fn given_cookie(env: &Environment) -> Option<Sourced<Cookie>> {
-    // What a file held at boot is among the generated arguments; a FIFO cannot be read again.
-    env.sourced("EMQX_NODE__COOKIE")
-        .filter(|cookie| !cookie.starts_with("file://"))
-        .map(|cookie| cookie.map(Cookie::new))
+    env.sourced("EMQX_NODE__COOKIE").and_then(readable_cookie)
 }
 
-/// How a node's name becomes an address.
-#[derive(Debug, Clone, Copy)]
-pub struct Way<'a> {
-    /// The distribution's transport.
-    pub proto_dist: &'a str,
-    /// True where epmd knows the port.
-    pub uses_epmd: bool,
-    /// The port from which names count up.
-    pub base_port: u16,
-}
-
-impl Way<'_> {
-    /// The target of that name.
-    ///
-    /// # Errors
-    /// A name that is none; a transport that needs TLS.
-    pub fn target(&self, name: &str, cookie: &str) -> Result<Target, Error> {
-        let name = NodeName::parse(name).map_err(|_| Error::NodeName {
-            name: name.to_owned(),
-            origin: None,
-        })?;
-        if self.proto_dist.ends_with("_tls") {
-            return Err(Error::TlsDistribution {
-                name: name.to_string(),
-            });
+/// A cookie that a setting gives: the text itself, or the line of a plain file. What a FIFO held is
+/// among the generated arguments; it can be read once, and that is for the boot.
+fn readable_cookie(setting: Sourced<String>) -> Option<Sourced<Cookie>> {
+    match CookieSource::parse(&setting) {
+        CookieSource::Literal(_) => Some(setting.map(Cookie::new)),
+        CookieSource::File(path) => {
+            let is_file = fs_err::metadata(&path).is_ok_and(|metadata| metadata.is_file());
+            let content = is_file
+                .then(|| fs_err::read_to_string(&path))
+                .and_then(Result::ok)?;
+            let cookie = cookie_of_file(&path, &content).ok()?;
+            let origin = Origin::File(path, Box::new(setting.origin().clone()));
+            Some(Sourced::new(Cookie::new(cookie), origin))
         }
-        let host = match name.host() {
-            Some(host) => host.to_owned(),
-            None => own_host_name(),
-        };
-        let port = if self.uses_epmd {
-            Port::Epmd {
-                host: host.clone(),
-                port: 4369,
-            }
-        } else {
-            Port::Fixed(name.dist_port(self.base_port))
-        };
-        Ok(Target {
-            cookie: Cookie::new(cookie.to_owned()),
-            ipv6: self.proto_dist.starts_with("inet6"),
-            name,
-            host,
-            port,
-        })
     }
-}
-
-/// The machine's name without its domain, as short node names have it.
-fn own_host_name() -> String {
-    let name = nix::unistd::gethostname().unwrap_or_else(|_| "localhost".into());
-    let name = name.to_string_lossy();
-    name.split('.').next().unwrap_or("localhost").to_owned()
-}
-
-/// How nodes find each other; `EPMD_ARGS` replaces EMQX's own way.
-pub fn epmd_args(env: &Environment) -> Vec<String> {
-    sourced_epmd_args(env).into_value()
-}
-
-/// The same with where it came from.
-pub fn sourced_epmd_args(env: &Environment) -> Sourced<Vec<String>> {
-    const OWN: &str = "-start_epmd false -epmd_module ekka_epmd -proto_dist ekka";
-    env.sourced("EPMD_ARGS")
-        .unwrap_or_else(|| Sourced::new(OWN.to_owned(), Origin::Default))
-        .map(|args| args.split_whitespace().map(str::to_owned).collect())
-}
-
-/// True where the distribution's arguments leave epmd in charge.
-pub fn epmd_is_used(env: &Environment) -> bool {
-    !epmd_args(env).iter().any(|arg| arg == "-epmd_module")
 }
 
 /// Where generated configurations are, judging by the environment and plain lines of emqx.conf.

@@ -213,6 +213,13 @@ pub const VARIABLES: &[Variable] = &[
         commands: NODE,
     },
     Variable {
+        name: "ERL_EPMD_PORT",
+        about: "The port of a real epmd. A node that runs is asked about where it was told that \
+                epmd is.",
+        default: "4369",
+        commands: NODE,
+    },
+    Variable {
         name: "EMQX_BOOT_CONFIGS",
         about: "Lines of key=value that replace the look-up of node.name and the like in emqx.conf.",
         default: "",

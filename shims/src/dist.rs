@@ -13,11 +13,13 @@ mod epmd;
 mod error;
 mod handshake;
 mod resolve;
+mod tls;
 mod transport;
 
 pub use crate::etf::Limits;
 pub use connection::Connection;
 pub use error::DistError;
+pub use tls::{Tls, TlsOptionsError, TlsSource};
 
 pub(crate) use call::RawOutcome;
 pub(crate) use connection::IoRequest;
@@ -57,6 +59,8 @@ pub struct Target {
     pub port: Port,
     /// Whether the node's distribution runs over IPv6 (`-proto_dist inet6_tcp`).
     pub ipv6: bool,
+    /// The client's side of TLS, where the distribution runs over it (`-proto_dist inet_tls`).
+    pub tls: Option<Tls>,
 }
 
 /// How a call is made.

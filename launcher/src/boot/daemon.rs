@@ -13,14 +13,15 @@ use crate::boot::refusal::warn;
 use crate::boot::watch::{Outcome, watch};
 use crate::boot::{Boot, PREPARED};
 use crate::command::Command;
+use crate::distribution::Distribution;
 use crate::error::Error;
 use crate::exec::ExecSpec;
 use crate::host::Host;
 use crate::message;
 use crate::patience::{self, Patience};
 use crate::release::Release;
-use crate::stopped::hint_of_vm_args;
-use crate::target::{DIST_BASE_PORT, Way, epmd_is_used};
+use crate::stopped::vm_arguments;
+use crate::target::warn_of_tls;
 
 /// Starts the daemon and waits for it.
 ///
@@ -56,20 +57,14 @@ impl Prepared<'_> {
             message::warning(&warning);
         }
         warn(release, &boot)?;
-        let target = |boot: &Boot, base_port| {
-            let way = Way {
-                proto_dist: &boot.proto_dist,
-                uses_epmd: epmd_is_used(&boot.env),
-                base_port,
-            };
-            way.target(&boot.name.to_string(), boot.cookie.expose())
-        };
         // A node that could not be watched is refused before anything is written.
-        target(&boot, DIST_BASE_PORT)?;
+        if let Some(tls) = &target(release, &boot, "")?.tls {
+            tls.check().map_err(Error::TlsOptions)?;
+        }
         let files = boot.generate(release)?;
         let generated = fs_err::read_to_string(files.vm_args())?;
-        let base_port = hint_of_vm_args(&generated).dist_base_port;
-        let target = target(&boot, base_port.unwrap_or(DIST_BASE_PORT))?;
+        let target = target(release, &boot, &generated)?;
+        warn_of_tls(&target);
         let pipe_dir = boot.pipe_dir(&host.user_name()).to_path_buf();
         Ok(Prepared {
             release,
@@ -131,6 +126,19 @@ impl Prepared<'_> {
         let to_stop = Patience::observe(&self.boot.env, patience::STOP);
         keeper.give_up(name, to_stop)
     }
+}
+
+/// The way to the node, as far as the generated arguments tell already.
+///
+/// # Errors
+/// A name that is none.
+pub fn target(release: &Release, boot: &Boot, generated: &str) -> Result<Target, Error> {
+    let arguments = vm_arguments(generated);
+    Distribution::of_boot(&boot.env, &arguments, &boot.epmd_args, &boot.proto_dist).target(
+        release,
+        &boot.name.to_string(),
+        boot.cookie.expose(),
+    )
 }
 
 /// The daemon's command: `run_erl` runs the launcher again as its console.

@@ -36,6 +36,7 @@ use crate::boot::settings::{code_loading_mode, node_name};
 use crate::boot::siz::remove_siz_files;
 use crate::boot::vm::VmFacts;
 use crate::command::Command;
+use crate::distribution::way_to_nodes;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::exec::ExecSpec;
@@ -45,7 +46,6 @@ use crate::pipe;
 use crate::release::Release;
 use crate::shell::{elixir_program, wants_iex};
 use crate::sourced::{Origin, Sourced};
-use crate::target::sourced_epmd_args;
 
 /// Tells the console process that a `start` has prepared the boot: the time of the generated files.
 pub const PREPARED: &str = "_EMQX_BOOT_PREPARED";
@@ -143,7 +143,7 @@ impl Boot {
             .decided("transport between nodes");
         env.set("EKKA_PROTO_DIST_MOD", &proto_dist);
         env.set("ESCRIPT_NAME", name.short());
-        let mut epmd_args = sourced_epmd_args(&env).decided("arguments of the distribution");
+        let mut epmd_args = way_to_nodes(&env).decided("arguments of the distribution");
         if proto_dist.ends_with("_tls") {
             let options = ssl_options(release, &env)?.decided("options of TLS between nodes");
             epmd_args = epmd_args.map(|mut args| {
@@ -315,7 +315,11 @@ pub fn plan_foreground(
     Ok(boot.plan_vm(release, command, iex, shown, &files))
 }
 
-fn ssl_options(release: &Release, env: &Environment) -> Result<Sourced<String>, Error> {
+/// The file of TLS options that a node of this release is given.
+///
+/// # Errors
+/// A path that no VM takes.
+pub fn ssl_options(release: &Release, env: &Environment) -> Result<Sourced<String>, Error> {
     let default = || {
         let path = release.etc_dir.join("ssl_dist.conf");
         let origin = release.etc_dir.origin().clone();

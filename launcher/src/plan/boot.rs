@@ -9,7 +9,7 @@ use shims::boot_helper::Dialogue;
 use crate::assessment;
 use crate::boot::Boot;
 use crate::boot::cookie::Reading;
-use crate::boot::daemon::run_erl;
+use crate::boot::daemon::{run_erl, target};
 use crate::boot::generated::Generated;
 use crate::boot::log_env::{self, Logging};
 use crate::boot::refusal::{check_writable, refuse_besides, security_profile, warn};
@@ -26,8 +26,7 @@ use crate::redact::shown_args_file;
 use crate::release::Release;
 use crate::shell::{elixir_program, wants_iex};
 use crate::small_vm::plan_small_vm;
-use crate::stopped::hint_of_vm_args;
-use crate::target::{Contact, DIST_BASE_PORT, Way, epmd_is_used};
+use crate::target::Contact;
 
 /// Stands in names of files for the time of the boot.
 const TIME: &str = "<time>";
@@ -93,7 +92,7 @@ pub fn plan(
     warn(release, &boot)?;
     check_writable(release, &boot)?;
     let contents = boot.contents(release, &tempfile::env::temp_dir())?;
-    let address = address(&boot, &contents.vm_args)?;
+    let address = talk::address(&target(release, &boot, &contents.vm_args)?);
     plan.fact("address", &address);
     if is_daemon {
         plan.decided("console pipes", &boot.pipe_dir(&host.user_name()));
@@ -148,19 +147,6 @@ fn decided(plan: &mut Plan, boot: &Boot) {
     plan.decided("cookie", &boot.cookie);
     plan.decided("transport between nodes", &boot.proto_dist);
     plan.decided("arguments of the distribution", &boot.epmd_args);
-}
-
-/// Where the node will listen for other nodes.
-fn address(boot: &Boot, vm_args: &str) -> Result<String, Error> {
-    let way = Way {
-        proto_dist: &boot.proto_dist,
-        uses_epmd: epmd_is_used(&boot.env),
-        base_port: hint_of_vm_args(vm_args)
-            .dist_base_port
-            .unwrap_or(DIST_BASE_PORT),
-    };
-    let target = way.target(&boot.name.to_string(), boot.cookie.expose())?;
-    Ok(talk::address(&target))
 }
 
 fn file_steps(release: &Release, files: &Generated, vm_args: &str) -> Vec<Step> {

@@ -7,12 +7,14 @@ use super::deadline::Deadline;
 use super::error::DistError;
 use super::handshake::{Greeting, Identity, NAMES, Peer, identity, shake_hands};
 use super::resolve::resolve;
+use super::tls::{NoTls, Tls, TlsFailure, TlsStream};
 use super::transport::{Buffered, Fill, Transport, connect_tcp};
 use super::{Limits, Port, Target, epmd, pick};
 use crate::etf::{Raw, RawTerm};
 use crate::term::Term;
 use erl_dist::term::{Atom, Pid};
 use std::collections::VecDeque;
+use std::net::TcpStream;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -77,10 +79,14 @@ impl Connection {
         let addresses = resolve(&target.host, port, target.ipv6, deadline)?;
         let first = first_name();
         for attempt in first..first.saturating_add(NAMES) {
-            let stream = connect_tcp(&addresses, &shown, deadline)?;
+            let tcp = connect_tcp(&addresses, &shown, deadline)?;
             let identity = identity(target, attempt)?;
             tracing::debug!(node = %target.name, at = %shown, name = %identity.name, "connecting");
-            let greeted = Connection::greet(Box::new(stream), target, identity, &shown, deadline)?;
+            let stream: Box<dyn Transport> = match &target.tls {
+                Some(tls) => Box::new(encrypt(tcp, tls, target, &shown, deadline)?),
+                None => Box::new(tcp),
+            };
+            let greeted = Connection::greet(stream, target, identity, &shown, deadline)?;
             if let Some(connection) = greeted {
                 return Ok(connection);
             }
@@ -322,6 +328,23 @@ impl Connection {
         self.closed = Some(reason.clone());
         DistError::Closed(reason)
     }
+}
+
+fn encrypt(
+    tcp: TcpStream,
+    tls: &Tls,
+    target: &Target,
+    shown: &str,
+    deadline: Deadline,
+) -> Result<TlsStream, DistError> {
+    TlsStream::connect(tcp, tls, &target.host, deadline).map_err(|no_tls| match no_tls {
+        NoTls::Options(error) => DistError::TlsOptions(error),
+        NoTls::Failure(TlsFailure { reason, hint }) => DistError::Tls {
+            address: shown.to_owned(),
+            reason,
+            hint,
+        },
+    })
 }
 
 /// Which name is tried first: another one for each connection of this process.

@@ -1,5 +1,6 @@
 //! Why there is no connection or no answer: each case is one that a person can do something about.
 
+use super::tls::TlsOptionsError;
 use crate::etf::EtfError;
 
 /// Why there is no answer.
@@ -46,6 +47,19 @@ pub enum DistError {
     /// The peer broke the protocol or a limit.
     #[error("distribution protocol: {0}")]
     Protocol(String),
+    /// TLS did not come about, or the node ended it.
+    #[error("TLS with {address}: {reason}")]
+    Tls {
+        /// Host and port that were tried.
+        address: String,
+        /// What TLS says.
+        reason: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// The file of TLS options cannot be used.
+    #[error(transparent)]
+    TlsOptions(#[from] TlsOptionsError),
     /// The connection ended.
     #[error("connection to the node closed: {0}")]
     Closed(String),

@@ -5,6 +5,7 @@
 
 use super::deadline::Deadline;
 use super::error::DistError;
+use super::tls::{TlsFailure, is_alert};
 use super::transport::{Buffered, Timed};
 use super::{Target, pick};
 use erl_dist::handshake::{ClientSideHandshake, HandshakeError, HandshakeStatus};
@@ -76,7 +77,11 @@ pub(crate) fn shake_hands(
     local.flags = FLAGS
         .iter()
         .fold(Flags::from_bits_truncate(0), |all, flag| all | *flag);
-    let mut timed = Timed::new(stream, deadline);
+    let mut timed = if target.tls.is_some() {
+        Timed::widened(stream, deadline)
+    } else {
+        Timed::new(stream, deadline)
+    };
     let result = block_on(async {
         let connection = AllowStdIo::new(&mut timed);
         let mut handshake = ClientSideHandshake::new(connection, local, target.cookie.expose());
@@ -96,18 +101,26 @@ pub(crate) fn shake_hands(
     // The first message is the name, the second the answer to the node's challenge: a node that
     // hangs up after that one has found another digest than its own.
     let answered_challenge = timed.flushes >= 2;
+    let is_alert = target.tls.is_none() && is_alert(&timed.first);
     match result {
         Ok(None) => Ok(Greeting::NameInUse),
         Ok(Some(peer)) => Ok(Greeting::Done(Peer {
             name: peer.name.to_string(),
             spawns: peer.flags.contains(Flags::SPAWN),
         })),
+        Err(_) if is_alert => Err(of_tls(&TlsFailure::wanted(), shown)),
         Err(error) => Err(explain(error, answered_challenge, target, shown)),
     }
 }
 
 fn explain(error: HandshakeError, challenged: bool, target: &Target, shown: &str) -> DistError {
     let node = || target.name.to_string();
+    // TLS 1.3 lets a client speak before the node has judged its certificate.
+    if let HandshakeError::Io(error) = &error
+        && let Some(failure) = TlsFailure::of_io(error)
+    {
+        return of_tls(failure, shown);
+    }
     match error {
         HandshakeError::CookieMismatch => DistError::CookieRejected { node: node() },
         HandshakeError::Io(error) => match error.kind() {
@@ -132,6 +145,14 @@ fn explain(error: HandshakeError, challenged: bool, target: &Target, shown: &str
             DistError::Protocol(format!("node {} does not allow this connection", node()))
         }
         other => DistError::Protocol(other.to_string()),
+    }
+}
+
+fn of_tls(failure: &TlsFailure, shown: &str) -> DistError {
+    DistError::Tls {
+        address: shown.to_owned(),
+        reason: failure.reason.clone(),
+        hint: failure.hint.clone(),
     }
 }
 

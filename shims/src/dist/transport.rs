@@ -1,5 +1,5 @@
-//! The stream under a connection. TCP now; anything that reads, writes and takes timeouts (TLS over
-//! TCP) can be put in its place.
+//! The stream under a connection: TCP, or TLS over it. Anything will do that reads, writes and takes
+//! timeouts.
 
 use super::deadline::Deadline;
 use super::error::DistError;
@@ -7,6 +7,9 @@ use std::fmt::Debug;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
+
+/// How many bytes of an answer are kept to recognize it by.
+const FIRST_BYTES: usize = 3;
 
 /// How much is read at once.
 const CHUNK: usize = 64 * 1024;
@@ -127,7 +130,19 @@ impl Buffered {
                 Err(error) => return Err(error),
             }
         }
-        self.transport.flush()
+        self.flush(deadline)
+    }
+
+    /// A stream that encrypts may still hold what it has taken.
+    fn flush(&mut self, deadline: Deadline) -> io::Result<()> {
+        loop {
+            match self.transport.flush() {
+                Err(error) if is_timeout(&error) || error.kind() == io::ErrorKind::Interrupted => {
+                    deadline.left().map_err(|_| io::ErrorKind::TimedOut)?;
+                }
+                done => return done,
+            }
+        }
     }
 }
 
@@ -141,7 +156,8 @@ fn serves(set: Option<Duration>, left: Option<Duration>) -> bool {
     }
 }
 
-fn is_timeout(error: &io::Error) -> bool {
+/// Whether it only took too long.
+pub(crate) fn is_timeout(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
@@ -158,6 +174,19 @@ pub(crate) struct Timed<'a> {
     unsent: Vec<u8>,
     /// How many messages were sent.
     pub(crate) flushes: usize,
+    /// The first bytes that came: what answers instead of a node may show by them.
+    pub(crate) first: Vec<u8>,
+    widened: Option<Widened>,
+}
+
+/// Over TLS a message of the handshake has a length of four bytes, over TCP one of two, which is what
+/// `erl_dist` writes and reads.
+#[derive(Debug, Default)]
+struct Widened {
+    /// The length of the message that is being read, in its short form.
+    head: Vec<u8>,
+    /// How much of the message is to come.
+    left: usize,
 }
 
 impl<'a> Timed<'a> {
@@ -167,23 +196,78 @@ impl<'a> Timed<'a> {
             deadline,
             unsent: Vec::new(),
             flushes: 0,
+            first: Vec::new(),
+            widened: None,
         }
+    }
+
+    /// A stream whose messages of the handshake have long lengths on the wire.
+    pub(crate) fn widened(stream: &'a mut Buffered, deadline: Deadline) -> Timed<'a> {
+        Timed {
+            widened: Some(Widened::default()),
+            ..Timed::new(stream, deadline)
+        }
+    }
+
+    /// Reads until so many bytes are there; `false` at the end of the stream.
+    fn await_bytes(&mut self, count: usize) -> io::Result<bool> {
+        while self.stream.read.len() < count {
+            match self.stream.fill(self.deadline)? {
+                Fill::More => {}
+                Fill::End => return Ok(false),
+                Fill::TimedOut => return Err(io::ErrorKind::TimedOut.into()),
+            }
+        }
+        Ok(true)
+    }
+
+    fn read_plain(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if !self.await_bytes(1)? {
+            return Ok(0);
+        }
+        let count = into.len().min(self.stream.read.len());
+        let missing = FIRST_BYTES.saturating_sub(self.first.len()).min(count);
+        self.first.extend_from_slice(&self.stream.read[..missing]);
+        into[..count].copy_from_slice(&self.stream.read[..count]);
+        self.stream.read.drain(..count);
+        Ok(count)
+    }
+
+    fn read_widened(&mut self, into: &mut [u8], mut message: Widened) -> io::Result<usize> {
+        if message.left == 0 && message.head.is_empty() {
+            if !self.await_bytes(4)? {
+                return Ok(0);
+            }
+            let head: Vec<u8> = self.stream.read.drain(..4).collect();
+            let [0, 0, high, low] = head[..] else {
+                let reason = "a message of the handshake is longer than 64 KiB";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+            };
+            message.head = vec![high, low];
+            message.left = usize::from(u16::from_be_bytes([high, low]));
+        }
+        let count = if message.head.is_empty() {
+            let end = into.len().min(message.left);
+            let count = self.read_plain(&mut into[..end])?;
+            message.left -= count;
+            count
+        } else {
+            let count = into.len().min(message.head.len());
+            into[..count].copy_from_slice(&message.head[..count]);
+            message.head.drain(..count);
+            count
+        };
+        self.widened = Some(message);
+        Ok(count)
     }
 }
 
 impl Read for Timed<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if self.stream.read.is_empty() {
-            match self.stream.fill(self.deadline)? {
-                Fill::More => {}
-                Fill::End => return Ok(0),
-                Fill::TimedOut => return Err(io::ErrorKind::TimedOut.into()),
-            }
+        match self.widened.take() {
+            Some(message) => self.read_widened(into, message),
+            None => self.read_plain(into),
         }
-        let count = into.len().min(self.stream.read.len());
-        into[..count].copy_from_slice(&self.stream.read[..count]);
-        self.stream.read.drain(..count);
-        Ok(count)
     }
 }
 
@@ -194,8 +278,88 @@ impl Write for Timed<'_> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let unsent = std::mem::take(&mut self.unsent);
+        let mut unsent = std::mem::take(&mut self.unsent);
+        if self.widened.is_some() {
+            // One message, its length in front.
+            unsent.splice(..0, [0, 0]);
+        }
         self.flushes += 1;
         self.stream.write(&unsent, self.deadline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    /// Gives one byte at a time and keeps what is written.
+    #[derive(Debug)]
+    struct Trickle {
+        comes: Vec<u8>,
+        gone: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl Read for Trickle {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            if self.comes.is_empty() {
+                return Ok(0);
+            }
+            into[0] = self.comes.remove(0);
+            Ok(1)
+        }
+    }
+
+    impl Write for Trickle {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut gone = self.gone.lock().map_err(|_| io::ErrorKind::Other)?;
+            gone.push(bytes[0]);
+            Ok(1)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Transport for Trickle {
+        fn set_read_timeout(&self, _: Option<Duration>) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn set_write_timeout(&self, _: Option<Duration>) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_handshake_has_long_lengths_over_tls_and_what_follows_it_stays_as_it_is() {
+        let gone = Arc::new(Mutex::new(Vec::new()));
+        let comes = [0, 0, 0, 2, 7, 8, 0, 0, 0, 0, 0, 0, 0, 1, 9, 0, 0, 0, 0].to_vec();
+        let mut stream = Buffered::new(Box::new(Trickle {
+            comes,
+            gone: Arc::clone(&gone),
+        }));
+        let mut timed = Timed::widened(&mut stream, Deadline::after(None));
+        let mut read = [0; 9];
+        timed.read_exact(&mut read).expect("it is there");
+        assert_eq!(read, [0, 2, 7, 8, 0, 0, 0, 1, 9]);
+        timed.write_all(&[0, 1]).expect("it is gathered");
+        timed.write_all(&[5]).expect("it is gathered");
+        timed.flush().expect("it is sent");
+        stream.fill(Deadline::after(None)).expect("there is more");
+        assert_eq!(stream.read, [0]);
+        assert_eq!(*gone.lock().expect("nobody panics"), [0, 0, 0, 1, 5]);
+    }
+
+    #[test]
+    fn a_handshake_that_is_too_long_is_an_error_and_not_read() {
+        let mut stream = Buffered::new(Box::new(Trickle {
+            comes: vec![0x15, 3, 3, 0, 2],
+            gone: Arc::default(),
+        }));
+        let mut timed = Timed::widened(&mut stream, Deadline::after(None));
+        let error = timed.read(&mut [0; 9]).expect_err("too long");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     }
 }

@@ -16,6 +16,7 @@ fn target(host: &str, port: Port) -> Target {
         host: host.to_owned(),
         port,
         ipv6: false,
+        tls: None,
     }
 }
 

@@ -41,6 +41,7 @@ fn peer(act: impl FnOnce(TcpStream) + Send + 'static) -> Target {
         host: "127.0.0.1".to_owned(),
         port: Port::Fixed(port),
         ipv6: false,
+        tls: None,
     }
 }
 

@@ -90,6 +90,7 @@ impl Node {
             name: NodeName::parse(&name).expect("a good name"),
             cookie: Cookie::new("biscuit".to_owned()),
             ipv6: host.contains(':'),
+            tls: None,
             host,
             port: Port::Fixed(port),
         };
