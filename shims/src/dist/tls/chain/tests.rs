@@ -1,3 +1,5 @@
+//! Which certificates lead to whom, by the fixtures of `tests/fixtures/tls`.
+
 use super::*;
 use crate::dist::tls::TlsSource;
 use crate::dist::tls::files::Reader;

@@ -1,3 +1,5 @@
+//! Keys in every form, by the fixtures of `tests/fixtures/tls`.
+
 use super::*;
 use crate::dist::tls::TlsSource;
 use std::path::PathBuf;

@@ -1,3 +1,5 @@
+//! Files of options: what is read, what is left out, and what is refused.
+
 use super::*;
 
 fn read_client(text: &str) -> (Result<Options, Wrong>, Vec<String>) {
