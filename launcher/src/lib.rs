@@ -15,6 +15,7 @@ mod ending;
 mod environment;
 mod error;
 mod exec;
+mod first_process;
 mod handover;
 mod host;
 mod install;

@@ -13,6 +13,7 @@ use crate::completions;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::exec::exec;
+use crate::first_process;
 use crate::handover;
 use crate::host::{Host, called_as};
 use crate::install::Install;
@@ -183,6 +184,7 @@ fn boot_command(
             ));
         }
     }
+    first_process::obey_signals(host)?;
     make_dir(&release.log_dir)?;
     match command {
         Command::Start => daemon::start(host, release).map(|()| 0),
@@ -192,7 +194,8 @@ fn boot_command(
             boot.check_config().map(|()| 0)
         }
         _ => {
-            let spec = boot::plan_foreground(host, release, command, words)?;
+            let mut spec = boot::plan_foreground(host, release, command, words)?;
+            first_process::before_vm(host, release, command, &mut spec);
             syslog::log(&release.name, host.pid, &format!("EXEC: {}", spec.line()));
             // The console of a daemon was counted by its `start`.
             if assessment::concerns(command) && host.env.get(boot::PREPARED).is_none() {
