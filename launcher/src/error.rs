@@ -125,8 +125,8 @@ pub enum Error {
         remedy: Option<String>,
     },
 
-    #[error("{name} has no console to attach to: {} does not exist", dir.display())]
-    NoConsole { name: String, dir: PathBuf },
+    #[error("{name} has no console to attach to: {reason}")]
+    NoConsole { name: String, reason: String },
 
     #[error("Graceful shutdown failed PID=[{pid}]: {reason}")]
     StopFailed { pid: i32, reason: String },

@@ -4,7 +4,7 @@
 //! Which directory the pipes are in is read off the process of `run_erl` that serves them: the
 //! daemon may be another user's, or have been started with a `PIPE_DIR`.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -69,15 +69,34 @@ impl Daemon {
     /// # Errors
     /// No pipe, or nobody who reads it.
     pub fn shut_down(&self) -> Result<(), Error> {
-        // Where its open files cannot be seen, its directory is all there is to go by.
-        let own = open_files_of(self.pid)
-            .into_iter()
-            .find(|path| path.starts_with(&self.pipe_dir) && number(path).is_some());
-        match own {
+        match self.own_pipe() {
             Some(pipe) => write(&pipe),
             None => shut_down(&self.pipe_dir),
         }
     }
+
+    /// The console as `to_erl` wants it named: the pipes' common name, or their directory, of which
+    /// it takes the newest.
+    pub fn to_erl_name(&self) -> OsString {
+        match self.own_pipe() {
+            Some(pipe) => pipe.with_extension("").into_os_string(),
+            None => in_directory(&self.pipe_dir),
+        }
+    }
+
+    /// Where its open files cannot be seen, its directory is all there is to go by.
+    fn own_pipe(&self) -> Option<PathBuf> {
+        open_files_of(self.pid)
+            .into_iter()
+            .find(|path| path.starts_with(&self.pipe_dir) && number(path).is_some())
+    }
+}
+
+/// `run_erl` and `to_erl` take a directory for the beginning of a name unless it ends in a slash.
+pub fn in_directory(pipe_dir: &Path) -> OsString {
+    let mut name = OsString::from(pipe_dir);
+    name.push("/");
+    name
 }
 
 /// Types the shutdown into the console behind the newest pipe of the directory that is served. A

@@ -8,7 +8,7 @@ use crate::command::Command;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::exec::ExecSpec;
-use crate::pipe;
+use crate::pipe::{self, Daemon};
 use crate::release::Release;
 use crate::target::{Contact, data_dir_hint};
 
@@ -87,35 +87,37 @@ fn name_flag(contact: &Contact) -> &'static str {
     }
 }
 
-/// The console's terminal of a daemon.
+/// The console's terminal of a daemon, whoever started it.
 ///
 /// # Errors
-/// When the node was not started as a daemon by this user.
+/// When the node was not started as a daemon.
 pub fn plan_attach(
     release: &Release,
     env: &Environment,
     contact: &Contact,
     user: &str,
 ) -> Result<ExecSpec, Error> {
-    let dir = match env.get_os("PIPE_DIR") {
-        Some(dir) => PathBuf::from(dir),
+    let pipes = match &contact.process {
+        Some(node) => Daemon::of_vm(node.pid)
+            .map(|daemon| daemon.to_erl_name())
+            .ok_or_else(|| Error::NoConsole {
+                name: contact.name.to_string(),
+                reason: format!("process {} is not the child of a run_erl", node.pid),
+            }),
+        // It may run where its process cannot be seen.
         None => {
-            let data_dir = contact
-                .process
-                .as_ref()
-                .and_then(|node| node.data_dir.clone());
-            let data_dir = data_dir.unwrap_or_else(|| data_dir_hint(release, env));
-            pipe::dir(&data_dir, user, &contact.name)
+            let data_dir = data_dir_hint(release, env);
+            let dir = pipe::sourced_dir(env, &data_dir, user, &contact.name);
+            if dir.is_dir() {
+                Ok(pipe::in_directory(&dir))
+            } else {
+                Err(Error::NoConsole {
+                    name: contact.name.to_string(),
+                    reason: format!("{} does not exist", dir.display()),
+                })
+            }
         }
-    };
-    if !dir.is_dir() {
-        return Err(Error::NoConsole {
-            name: contact.name.to_string(),
-            dir,
-        });
-    }
-    let mut pipes = OsString::from(dir);
-    pipes.push("/");
+    }?;
     Ok(ExecSpec {
         program: release.bindir().join("to_erl"),
         args: vec![pipes],

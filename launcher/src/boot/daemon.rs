@@ -1,6 +1,5 @@
 //! `start`: the broker under `run_erl`.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use shims::dist::Target;
@@ -19,6 +18,7 @@ use crate::exec::ExecSpec;
 use crate::host::Host;
 use crate::message;
 use crate::patience::{self, Patience};
+use crate::pipe::in_directory;
 use crate::release::Release;
 use crate::stopped::vm_arguments;
 use crate::target::warn_of_tls;
@@ -152,9 +152,7 @@ pub fn run_erl(release: &Release, boot: &Boot, pipe_dir: &Path, time: &str) -> E
     );
     env.set_default("RUN_ERL_LOG_GENERATIONS", "5");
     env.set_default("RUN_ERL_LOG_MAXSIZE", "10485760");
-    // run_erl takes a directory for a name prefix unless it ends in a slash.
-    let mut pipes = OsString::from(pipe_dir);
-    pipes.push("/");
+    let pipes = in_directory(pipe_dir);
     ExecSpec {
         program: release.bindir().join("run_erl"),
         args: vec![

@@ -2,6 +2,7 @@
 //! whatever there is, what a `restart` does first, who is told by a service manager, and how the VM
 //! fares as the first process of a container.
 
+mod console;
 mod container;
 mod readiness;
 mod restart;
