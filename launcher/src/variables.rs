@@ -262,6 +262,25 @@ pub const VARIABLES: &[Variable] = &[
         commands: VM,
     },
     Variable {
+        name: "INVOCATION_ID",
+        about: "The run of a service, as systemd sets it: commands of the node's own run do not ask \
+                systemd.",
+        default: "",
+        commands: &[Command::Stop, Command::Restart],
+    },
+    Variable {
+        name: "PATH",
+        about: "Where systemctl is looked for, when systemd runs the node.",
+        default: "",
+        commands: &[Command::Stop, Command::Restart],
+    },
+    Variable {
+        name: "XDG_RUNTIME_DIR",
+        about: "Where a user's own systemd listens, when it runs the node.",
+        default: "/run/user/<uid>",
+        commands: &[Command::Stop, Command::Restart],
+    },
+    Variable {
         name: "EMQX_PLUGINS__INSTALL_DIR",
         about: "The directory of plugins; a relative one is below the installation.",
         default: "plugins",
