@@ -3,10 +3,13 @@
 use crate::secure::{HOST, Secure, identity, list, verified_by};
 use e2e::Result;
 use e2e::install::Install;
+use e2e::node;
 use e2e::process::{self, Running};
+use e2e::sample::{Sample, V5};
 use e2e::terminal::Terminal;
 use e2e::witness::faults_of_words;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 #[test]
@@ -52,6 +55,8 @@ fn every_command(install: &Install, version: &str) -> Result<()> {
     questions(install)?;
     side_by_side(install)?;
     remote_shell(install)?;
+    elixir(install)?;
+    upgrade(install)?;
     assert_eq!(install.emqx(&["stop"])?.success()?.text(), "ok");
     assert!(install.vms().is_empty(), "the node is gone");
     let ping = install.emqx(&["ping"])?.exit_code(1)?;
@@ -141,5 +146,36 @@ fn remote_shell(install: &Install) -> Result<()> {
     terminal.types("q\n")?;
     terminal.ends()?;
     install.emqx(&["ping"])?.success()?.says("pong")?;
+    Ok(())
+}
+
+/// The release has no Elixir: what it would be given is what counts.
+fn elixir(install: &Install) -> Result<()> {
+    let elixir = install.path("releases/5.10.4/elixir");
+    let script = "#!/bin/sh\nprintf '%s\\n' \"$EKKA_PROTO_DIST_MOD\" \"$@\"\n";
+    fs_err::write(&elixir, script)?;
+    fs_err::set_permissions(&elixir, PermissionsExt::from_mode(0o755))?;
+    let told = install.emqx(&["eval-ex", "1 + 1"])?.success()?;
+    let options = install.path("etc/ssl_dist.conf");
+    for text in ["inet_tls\n", "-proto_dist ekka", "1 + 1"] {
+        assert!(told.stdout.contains(text), "{text}: {told}");
+    }
+    let file = format!("-ssl_dist_optfile {}", options.display());
+    assert!(told.stdout.contains(&file), "{told}");
+    fs_err::remove_file(&elixir)?;
+    Ok(())
+}
+
+/// A hot upgrade talks much and long, and the next boot is that of another tree.
+fn upgrade(install: &Install) -> Result<()> {
+    let tarball = Sample::find()?.tarball(V5)?;
+    let tarball = tarball.to_string_lossy();
+    install.emqx(&["relup", "upgrade", &tarball])?.success()?;
+    assert_eq!(node::version(install)?, V5);
+    install
+        .emqx(&["restart"])?
+        .success()?
+        .says("is started successfully")?;
+    assert_eq!(node::version(install)?, V5);
     Ok(())
 }
