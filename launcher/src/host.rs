@@ -174,6 +174,15 @@ pub fn cgroups_of(pid: i32) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// Names the namespace in which the numbers of processes mean something, for each process its own.
+pub const PID_NAMESPACE: &str = "/proc/self/ns/pid";
+
+/// The namespace in which this process knows others by their numbers.
+pub fn pid_namespace() -> Option<String> {
+    let link = fs_err::read_link(PID_NAMESPACE).ok()?;
+    link.into_os_string().into_string().ok()
+}
+
 /// Whether systemd runs the machine: the test that `sd_booted(3)` documents.
 pub fn has_systemd() -> bool {
     Path::new("/run/systemd/system").is_dir()

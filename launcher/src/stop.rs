@@ -1,5 +1,7 @@
 //! `stop`: ask the node to shut down in good order, then wait until its process is gone.
 
+mod unseen;
+
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -106,7 +108,7 @@ pub fn stop(host: &Host, release: &Release, contact: &Contact) -> Result<(), Err
         // It may run where its process cannot be seen: then it answers.
         None => {
             let connection = contact.connect()?;
-            let stopping = || stop_unseen(contact, connection, patience);
+            let stopping = || unseen::stop(contact, connection, patience);
             (host.pid, with_reports(stopping))
         }
     };
@@ -256,42 +258,6 @@ fn unheard(
             reason: format!("{why} SIGTERM: {}", errno.desc()),
         })?;
         vm.wait(turn());
-    }
-    Ok(())
-}
-
-/// A node whose process is not in sight, because it is another user's or in another process
-/// namespace, has stopped when its connections are closed and its port does not answer.
-fn stop_unseen(
-    contact: &Contact,
-    mut connection: Connection,
-    patience: Patience,
-) -> Result<(), Error> {
-    let outcome = shut_down(&mut connection, patience);
-    let unfinished = |reason: String| Error::StopUnseen {
-        name: contact.name.to_string(),
-        reason,
-    };
-    finish_rpc(0, outcome).map_err(|error| match error {
-        Error::StopFailed { reason, .. } => unfinished(reason),
-        other => other,
-    })?;
-    let deadline = patience.deadline();
-    let late = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
-    let too_late = |what: &str| unfinished(format!("{what} after {} seconds", patience.seconds()));
-    while connection.recv_message(KNOCK).is_ok() {
-        if late() {
-            return Err(too_late("it keeps its connections"));
-        }
-    }
-    while !matches!(
-        Connection::connect(&contact.target, KNOCK),
-        Err(DistError::Unreachable { .. } | DistError::NameUnknown { .. })
-    ) {
-        if late() {
-            return Err(too_late("it still answers"));
-        }
-        thread::sleep(RETRY);
     }
     Ok(())
 }

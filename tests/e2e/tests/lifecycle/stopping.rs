@@ -199,6 +199,15 @@ fn a_node_that_stays_is_named_with_its_process() -> e2e::Result<()> {
     install.kill_all()
 }
 
+/// A name in the environment has to be in the process table; one in the configuration need not.
+fn name_by_configuration(install: &mut Install) -> e2e::Result<()> {
+    let conf = install.path("etc/emqx.conf");
+    let text = fs_err::read_to_string(&conf)?.replace("emqx@127.0.0.1", &install.node_name());
+    fs_err::write(&conf, text)?;
+    install.remove_env("EMQX_NODE__NAME");
+    Ok(())
+}
+
 #[test]
 fn a_node_in_another_process_namespace_is_stopped_when_its_port_is_silent() -> e2e::Result<()> {
     if !nix::unistd::geteuid().is_root() {
@@ -206,11 +215,7 @@ fn a_node_in_another_process_namespace_is_stopped_when_its_port_is_silent() -> e
         return Ok(());
     }
     let mut install = Install::sample(V4)?;
-    // A name in the environment has to be in the process table; one in the configuration need not.
-    let conf = install.path("etc/emqx.conf");
-    let text = fs_err::read_to_string(&conf)?.replace("emqx@127.0.0.1", &install.node_name());
-    fs_err::write(&conf, text)?;
-    install.remove_env("EMQX_NODE__NAME");
+    name_by_configuration(&mut install)?;
     last_application(&install, "ok", "timer:sleep(500)")?;
     install.start()?;
     let elsewhere = |command: &str| {
@@ -227,6 +232,38 @@ fn a_node_in_another_process_namespace_is_stopped_when_its_port_is_silent() -> e
         Ok(install.vms().is_empty())
     })?;
     let late = elsewhere("stop")?.exit_code(1)?;
+    assert!(late.stdout.is_empty(), "{late}");
+    Ok(())
+}
+
+#[test]
+fn the_hidden_process_of_another_user_is_waited_for() -> e2e::Result<()> {
+    if !nix::unistd::geteuid().is_root() {
+        println!("not tried here: only root may hide processes");
+        return Ok(());
+    }
+    let mut install = Install::sample(V4)?;
+    name_by_configuration(&mut install)?;
+    fs_err::set_permissions(install.scratch(), PermissionsExt::from_mode(0o755))?;
+    let hidden = |command: &str| {
+        let mut unshare = install.command("unshare");
+        let script = "mount -t proc -o hidepid=2 none /proc && exec setpriv --reuid 65534 \
+                      --regid 65534 --clear-groups \"$@\"";
+        unshare.args(["--mount", "sh", "-c", script, "sh"]);
+        unshare.arg(install.path("bin/emqx")).arg(command);
+        process::run(&mut unshare, process::HANG)
+    };
+    // In the foreground its process is there until this test waits for it, and is a zombie then.
+    let mut foreground = install.spawn(&["foreground"])?;
+    process::wait_until("the node to answer", process::HANG, || {
+        Ok(install.emqx(&["ping"])?.code == Some(0))
+    })?;
+    let stopped = hidden("stop")?.success()?;
+    assert_eq!(stopped.text(), "ok", "{stopped}");
+    let stat = fs_err::read_to_string(format!("/proc/{}/stat", foreground.pid()))?;
+    assert!(stat.contains(") Z "), "it had ended: {stat}");
+    assert_eq!(foreground.wait(process::HANG)?.code, Some(0));
+    let late = hidden("stop")?.exit_code(1)?;
     assert!(late.stdout.is_empty(), "{late}");
     Ok(())
 }
