@@ -122,9 +122,7 @@ fn run_command(mut host: Host, command: Command, mut words: Vec<OsString>) -> Re
     if assessment::concerns(command) && !is_prepared {
         release = assessment::settle(&host, release)?;
     }
-    if command != Command::Relup {
-        handover::hand_over(&host, &release, command, &words);
-    }
+    handover::hand_over(&host, &release, command, &words);
     if command.boots() {
         boot_command(&host, &release, command, &words)
     } else {
