@@ -4,7 +4,6 @@ use e2e::install::Install;
 use e2e::node;
 use e2e::process::Finished;
 use e2e::sample::{Sample, V4, V5};
-use e2e::tree::Snapshot;
 use e2e::witness::{Witness, error_name, faults_of_words, relup_json};
 
 /// Demands a failure with one line for people that has a text in it.
@@ -67,85 +66,4 @@ fn a_wrong_cookie_is_told_apart_from_a_node_that_is_down() -> e2e::Result<()> {
 
 fn node_log(install: &Install) -> String {
     fs_err::read_to_string(install.path("log/emqx.log")).unwrap_or_default()
-}
-
-#[test]
-fn commands_for_a_node_that_is_down_say_so_at_once() -> e2e::Result<()> {
-    let mut install = Install::sample(V4)?;
-    let name = install.node_name();
-    // The default name may be that of somebody else's node on this machine.
-    let conf = install.path("etc/emqx.conf");
-    let text = fs_err::read_to_string(&conf)?.replace("emqx@127.0.0.1", &name);
-    fs_err::write(&conf, text)?;
-    install.remove_env("EMQX_NODE__NAME");
-    let before = Snapshot::of(install.root())?;
-    for args in [
-        &["ping"][..],
-        &["pid"],
-        &["ctl", "status"],
-        &["eval", "1+1"],
-        &["rpc", "erlang", "node"],
-        &["rpcterms", "erlang", "node"],
-        &["stop"],
-        &["remote"],
-        &["attach"],
-    ] {
-        let finished = install.emqx(args)?;
-        assert_eq!(finished.code, Some(1), "{finished}");
-        assert_eq!(
-            faults_of_words(&finished),
-            Vec::<String>::new(),
-            "{finished}"
-        );
-        assert!(
-            finished.stdout.is_empty(),
-            "nothing to tell on stdout: {finished}"
-        );
-    }
-    let ping = install.emqx(&["ping"])?;
-    assert_told(&ping, 1, &format!("Node {name} not responding to pings."));
-
-    install.set_env("EMQX_NODE__NAME", &name);
-    let named = install.emqx(&["ping"])?;
-    assert_eq!(named.code, Some(1), "{named}");
-    assert!(named.stderr.contains(&name), "{named}");
-    for bad in [
-        "two words@127.0.0.1",
-        "semi;colon@127.0.0.1",
-        "@127.0.0.1",
-        "under.dot@127.0.0.1",
-    ] {
-        install.set_env("EMQX_NODE__NAME", bad);
-        let finished = install.emqx(&["start"])?;
-        assert_told(
-            &finished,
-            1,
-            "Invalid node name, should be of format '^[0-9A-Za-z_-]+$'.",
-        );
-        assert_told(&install.emqx(&["ping"])?, 1, "");
-    }
-    assert_eq!(
-        before.differences(&Snapshot::of(install.root())?),
-        Vec::<String>::new()
-    );
-    Ok(())
-}
-
-#[test]
-fn a_node_name_that_does_not_run_is_told_while_another_one_does() -> e2e::Result<()> {
-    let mut install = Install::sample(V4)?;
-    install.start()?;
-    let witness = Witness::of_running(&install)?;
-    let own = install.node_name();
-    let other = install.slot().node_name(1);
-    install.set_env("EMQX_NODE__NAME", &other);
-    for args in [&["ping"][..], &["ctl", "status"], &["pid"], &["stop"]] {
-        let finished = install.emqx(args)?;
-        assert_told(&finished, 1, &other);
-    }
-    install.set_env("EMQX_NODE__NAME", "emqx@no.such.host.invalid");
-    assert_told(&install.emqx(&["ping"])?, 1, "emqx@no.such.host.invalid");
-    install.set_env("EMQX_NODE__NAME", &own);
-    assert_eq!(witness.differences(&install)?, Vec::<String>::new());
-    Ok(())
 }
