@@ -1,182 +1,106 @@
 //! The statements of the boot contract, restated briefly, with the numbers that cases go by.
 
-/// One statement.
-#[derive(Debug, Clone, Copy)]
-pub struct Statement {
-    /// Section and place in it.
-    pub id: &'static str,
-    /// What it says, in short.
-    pub says: &'static str,
-}
-
-const fn st(id: &'static str, says: &'static str) -> Statement {
-    Statement { id, says }
-}
+/// One statement: section and place in it, and what it says, in short.
+pub type Statement = (&'static str, &'static str);
 
 /// All statements, in the order of the contract.
+#[rustfmt::skip]
 pub const STATEMENTS: &[Statement] = &[
-    st(
-        "1.1",
-        "the program finds its release through any chain of symlinks",
-    ),
-    st("1.2", "blanks in paths are part of the paths"),
-    st(
-        "1.3",
-        "BASE_RUNNER_ROOT_DIR, when set and not empty, is the base; else the root is",
-    ),
-    st(
-        "1.4",
-        "relup/current, one line, names the tree that is booted, and a boot says so",
-    ),
-    st(
-        "1.5",
-        "the program boots the deployed tree itself; that tree's own script never runs",
-    ),
-    st(
-        "1.7",
-        "markers inside deployed trees are followed, reported, and never written",
-    ),
-    st(
-        "1.8",
-        "a damaged marker is refused with the remedy, never passed over",
-    ),
-    st(
-        "1.9",
-        "emqx_vars is read as a shell would read its assignments",
-    ),
-    st(
-        "1.10",
-        "anything else in emqx_vars is an error with file and line, and is not executed",
-    ),
-    st(
-        "1.11",
-        "a package's emqx_vars sends configuration, log, data and user to the system's places",
-    ),
-    st(
-        "1.12",
-        "etc, log, user and bin dir of a deployed tree come from the base's emqx_vars",
-    ),
-    st(
-        "1.13",
-        "what is derived from emqx_vars is exported to the node",
-    ),
-    st("1.14", "the node's working directory is the base"),
-    st("1.15", "a missing log directory is made"),
-    st("2.1", "with a RUNNER_USER, root becomes that user"),
-    st(
-        "2.2",
-        "with a RUNNER_USER, any other user is told to be root, exit 1",
-    ),
-    st(
-        "2.3",
-        "the switch is in place, for good, and keeps the environment",
-    ),
-    st("2.4", "a user id without a name counts by its number"),
-    st(
-        "2.5",
-        "files that the user may not write are told with path and uid",
-    ),
-    st("3.1", "without an argument: usage on stdout, exit 1"),
-    st("3.2", "help: usage, exit 0"),
-    st(
-        "3.3",
-        "COMMAND help: that command's text, exit 0; ctl has its own",
-    ),
-    st("3.4", "an unknown command: usage, exit 1"),
-    st(
-        "3.5",
-        "start: a daemon under run_erl, waits, says so, exit 0",
-    ),
-    st(
-        "3.6",
-        "a start that fails: 1 gone, 2 no ping, 3 not ready in EMQX_WAIT_FOR_START seconds",
-    ),
-    st("3.7", "a node of that name runs: already running, exit 1"),
-    st(
-        "3.8",
-        "stop: graceful, tells that it takes time, waits for the process, ok, system log",
-    ),
-    st(
-        "3.9",
-        "stop of a node that does not answer: through the daemon's console",
-    ),
-    st("3.10", "restart: stop if it runs, then start"),
-    st("3.11", "foreground: the process becomes the VM"),
-    st("3.12", "console: an interactive VM; --iex for Elixir"),
-    st("3.13", "console_clean: a shell, the broker is not started"),
-    st("3.14", "attach: the daemon's console"),
-    st(
-        "3.15",
-        "remote, remote_console: a hidden remote shell after a ping",
-    ),
-    st(
-        "3.16",
-        "ctl: output as it comes; 0 only for ok; RPC to NODE failed: REASON",
-    ),
-    st(
-        "3.17",
-        "eval: words joined, dot added, value printed; a mistake is one line with its place",
-    ),
-    st("3.18", "eval-ex: Elixir releases only"),
-    st("3.19", "rpc M F ARGS: one list of strings; 0 only for ok"),
-    st("3.20", "rpcterms M F TERMS: result printed; 1 on badrpc"),
-    st(
-        "3.21",
-        "ping: pong; else not responding to pings on stderr, exit 1",
-    ),
-    st("3.22", "pid: the VM's process id"),
-    st("3.23", "root_dir: the tree in force"),
-    st("3.24", "ertspath: the ERTS in force"),
-    st("3.25", "escript: with the release's own runtime"),
-    st(
-        "3.26",
-        "check_config: the schema's verdict, nothing written",
-    ),
-    st("3.27", "the second name emqx_ctl is emqx ctl"),
-    st(
-        "3.28",
-        "errors on stderr, warnings and infos on stdout, colours on terminals, DEBUG traces",
-    ),
-    st(
-        "3.29",
-        "words that a command does not know are refused with its usage",
-    ),
-    st(
-        "5.17",
-        "ctl into a closed pipe: quiet, 141, and the command in the node is not harmed",
-    ),
-    st(
-        "6.1",
-        "hocon and the schema decide: base.hocon, cluster.hocon, emqx.conf, environment",
-    ),
-    st(
-        "6.2",
-        "overrides of the environment are printed, secrets masked",
-    ),
-    st("6.3", "the three newest generations are kept"),
-    st(
-        "6.5",
-        "data/patches and /var/lib/emqx/patches go before the release's code",
-    ),
-    st(
-        "7.1",
-        "node_dump: both names, eval, goes on after what is unavailable",
-    ),
-    st(
-        "7.2",
-        "emqx_cluster_rescue: expressions of several lines that print and ask",
-    ),
-    st(
-        "7.3",
-        "systemd: foreground and stop with an environment of its own",
-    ),
-    st(
-        "7.4",
-        "OpenRC: foreground under a supervisor that signals the process",
-    ),
-    st(
-        "7.5",
-        "the entry point of a container: foreground as the first process",
-    ),
-    st("7.6", "Kubernetes probes: ctl status and ping"),
+    ("1.1", "the program finds its release through any chain of symlinks"),
+    ("1.2", "blanks in paths are part of the paths"),
+    ("1.3", "BASE_RUNNER_ROOT_DIR, when set and not empty, is the base; else the root is"),
+    ("1.4", "relup/current, one line, names the tree that is booted, and a boot says so"),
+    ("1.5", "the program boots the deployed tree itself; that tree's own script never runs"),
+    ("1.6", "a newer launcher in the deployed tree takes over, once, unless that is switched off"),
+    ("1.7", "markers inside deployed trees are followed, reported, and never written"),
+    ("1.8", "a damaged marker is refused with the remedy, never passed over"),
+    ("1.9", "emqx_vars is read as a shell would read its assignments"),
+    ("1.10", "anything else in emqx_vars is an error with file and line, and is not executed"),
+    ("1.11", "a package's emqx_vars names other places for configuration, logs, data and user"),
+    ("1.12", "etc, log, user and bin dir of a deployed tree come from the base's emqx_vars"),
+    ("1.13", "what is derived from emqx_vars is exported to the node"),
+    ("1.14", "the node's working directory is the base"),
+    ("1.15", "a missing log directory is made"),
+    ("2.1", "with a RUNNER_USER, root becomes that user"),
+    ("2.2", "with a RUNNER_USER, any other user is told to be root, exit 1"),
+    ("2.3", "the switch is in place, for good, and keeps the environment"),
+    ("2.4", "a user id without a name counts by its number"),
+    ("2.5", "files that the user may not write are told with path and uid"),
+    ("3.1", "without an argument: usage on stdout, exit 1"),
+    ("3.2", "help: usage, exit 0"),
+    ("3.3", "COMMAND help: that command's text, exit 0; ctl has its own"),
+    ("3.4", "an unknown command: usage, exit 1"),
+    ("3.5", "start: a daemon under run_erl, waits, says so, exit 0"),
+    ("3.6", "a start that fails: 1 gone, 2 no ping, 3 not ready in EMQX_WAIT_FOR_START seconds"),
+    ("3.7", "a node of that name or data directory runs: already running, exit 1"),
+    ("3.8", "stop: graceful, tells that it takes time, waits for the process, ok, system log"),
+    ("3.9", "stop of a node that does not answer: through the daemon's console"),
+    ("3.10", "restart: stop if it runs, then start"),
+    ("3.11", "foreground: the process becomes the VM"),
+    ("3.12", "console: an interactive VM; --iex for Elixir"),
+    ("3.13", "console_clean: a shell, the broker is not started"),
+    ("3.14", "attach: the daemon's console"),
+    ("3.15", "remote, remote_console: a hidden remote shell after a ping"),
+    ("3.16", "ctl: output as it comes; 0 only for ok; RPC to NODE failed: REASON"),
+    ("3.17", "eval: words joined, dot added, value printed; a mistake is one line with its place"),
+    ("3.18", "eval-ex: Elixir releases only"),
+    ("3.19", "rpc M F ARGS: one list of strings, 60 s; 0 only for ok"),
+    ("3.20", "rpcterms M F TERMS: 60 s, result printed; 1 on badrpc"),
+    ("3.21", "ping: pong; else not responding to pings on stderr, exit 1"),
+    ("3.22", "pid: the VM's process id"),
+    ("3.23", "root_dir: the tree in force"),
+    ("3.24", "ertspath: the ERTS in force"),
+    ("3.25", "escript: with the release's own runtime"),
+    ("3.26", "check_config: the schema's verdict, nothing written"),
+    ("3.27", "the second name emqx_ctl is emqx ctl"),
+    ("3.28", "errors on stderr, warnings and infos on stdout, colours on terminals, DEBUG traces"),
+    ("3.29", "words that a command does not know are refused with its usage"),
+    ("4.1", "nodes are the VMs whose -root is the base or below it, in the process table"),
+    ("4.2", "the running node's own arguments are the truth"),
+    ("4.3", "several nodes and no name: they are listed, exit 1; EMQX_NODE__NAME picks"),
+    ("4.4", "a name that does not run: is not running?, exit 1"),
+    ("4.5", "none runs: the last generated vm.*.args tells the name, then emqx.conf"),
+    ("4.6", "EMQX_NODE__COOKIE that differs from the running node's is an error; old names count"),
+    ("4.7", "a name without @ is a short one; what may stand before the @"),
+    ("4.8", "the distribution port is 4370 plus the number at the end of the short name"),
+    ("4.9", "EPMD_ARGS may replace the distribution without epmd by one with it"),
+    ("4.10", "inet_tcp, inet6_tcp, inet_tls, inet6_tls; the TLS options' path has no blank"),
+    ("5.1", "refusals first: no emqx.conf, an unknown security profile; few open files warn"),
+    ("5.2", "EMQX_FEATURES=ESSENTIAL makes the code loading mode interactive by default"),
+    ("5.3", "the runtime is checked: VM, crypto, dynlibs, and the hook that rlog needs"),
+    ("5.4", "values come from hocon, or from a preset EMQX_BOOT_CONFIGS"),
+    ("5.5", "the data directory: no trailing slash, relative to the base; siz files are removed"),
+    ("5.6", "the cookie: variable, configuration, release; files and FIFOs; well-known ones"),
+    ("5.7", "app.<time>.config and vm.<time>.args: generated options over the installed ones"),
+    ("5.8", "an enterprise release needs a licence that its own code accepts"),
+    ("5.9", "EMQX_LOG__TO is translated; without a daemon the console handler is the default"),
+    ("5.10", "the VM's command line"),
+    ("5.11", "run_erl and heart: commands and variables"),
+    ("5.12", "one helper VM for each boot"),
+    ("5.13", "start is a success only when the boot is complete and the node is still there"),
+    ("5.15", "stop of a stopped node: message on stderr, exit 1; no warning about zombies"),
+    ("5.16", "the VM shows as the node's short name"),
+    ("5.17", "ctl into a closed pipe: quiet, 141, and the command in the node is not harmed"),
+    ("5.19", "helper VMs leave no crash dump"),
+    ("5.20", "with the node down, commands answer at once, and start no VM"),
+    ("6.1", "hocon and the schema decide: base.hocon, cluster.hocon, emqx.conf, environment"),
+    ("6.2", "overrides of the environment are printed, secrets masked"),
+    ("6.3", "the three newest generations are kept"),
+    ("6.4", "a release whose hocon lacks a function is asked through nodetool"),
+    ("6.5", "data/patches and /var/lib/emqx/patches go before the release's code"),
+    ("7.1", "node_dump: both names, eval, goes on after what is unavailable"),
+    ("7.2", "emqx_cluster_rescue: expressions of several lines that print and ask"),
+    ("7.3", "systemd: foreground and stop with an environment of its own"),
+    ("7.4", "OpenRC: foreground under a supervisor that signals the process"),
+    ("7.5", "the entry point of a container: foreground as the first process"),
+    ("7.6", "Kubernetes probes: ctl status and ping"),
+];
+
+/// Statements that a suite beside this one tries in more depth: the file with its tests.
+pub const ELSEWHERE: &[(&str, &str)] = &[
+    ("1.6", "tests/e2e/tests/handover.rs"),
+    ("3.6", "tests/e2e/tests/lifecycle/readiness.rs"),
+    ("3.8", "tests/e2e/tests/lifecycle/stopping.rs"),
+    ("3.10", "tests/e2e/tests/lifecycle/restart.rs"),
+    ("6.4", "tests/e2e/tests/boot_helper.rs"),
 ];

@@ -6,11 +6,8 @@ use e2e::node;
 use e2e::ports::Slot;
 use e2e::process::{self, Running};
 use e2e::sample::{Sample, V4, V5};
-use e2e::swarm::{Options, Swarm};
-use e2e::terminal::Terminal;
 use e2e::witness::faults_of_words;
 use nix::sys::signal::Signal;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 

@@ -7,10 +7,11 @@ use crate::ensure;
 use crate::site::Site;
 use crate::subject::Subject;
 use e2e::process;
+use e2e::swarm::{Figures, Options, Swarm};
 use e2e::{Error, Result};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::time::Duration;
@@ -78,7 +79,16 @@ fn daemon(subject: &Subject) -> Result<()> {
     );
     ensure!(site.eval("emqx:is_running()")? == "true", "it does not run");
     // Ready means that clients can connect.
-    TcpStream::connect(("127.0.0.1", site.mqtt_port()))?;
+    let options = Options {
+        clients: 5,
+        ..Options::on_port(site.mqtt_port())
+    };
+    let swarm = Swarm::start(&options, Duration::from_secs(30))?;
+    let figures = swarm.finish(Duration::from_secs(30))?;
+    ensure!(
+        figures.iter().all(Figures::unharmed),
+        "a client was harmed: {figures:?}"
+    );
     let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).map_err(std::io::Error::from)?;
     let user = user.map_or_else(|| "nobody".to_owned(), |user| user.name);
     let pipes = site.fill(&format!("{{root}}/data/{user}_erl_pipes/{{name}}/"));

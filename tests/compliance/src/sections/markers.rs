@@ -2,11 +2,12 @@
 
 use crate::call::demand_refused;
 use crate::case::Check::Steps;
-use crate::case::{Case, fix, kept, ours};
+use crate::case::{Case, Need, fix, kept, ours};
 use crate::ensure;
 use crate::site::Site;
 use crate::subject::Subject;
 use e2e::Result;
+use e2e::newer::{launcher_of, put};
 use e2e::tree::Snapshot;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
@@ -27,6 +28,7 @@ pub const CASES: &[Case] = &[
         "the deployed tree's script never runs",
         Steps(no_script_runs),
     ),
+    ours("1.6", "a newer launcher takes over", Steps(newer)).needs(&[Need::Sample]),
     fix(
         "1.7",
         "markers in deployed trees are followed",
@@ -128,6 +130,34 @@ fn no_script_runs(subject: &Subject) -> Result<()> {
     Ok(())
 }
 
+fn newer(subject: &Subject) -> Result<()> {
+    let site = subject.fresh()?;
+    let vsn = site.deploy()?;
+    let program = site.path("relup").join(&vsn).join("bin/emqx");
+    put(&program, &launcher_of("9.1.0")?)?;
+    // Its words are in capitals.
+    let started = site.start()?;
+    ensure!(
+        started.stdout.contains("IS STARTED"),
+        "it was not asked: {started}"
+    );
+    ensure!(
+        site.emqx(&["ping"])?.success()?.stdout == "PONG\n",
+        "it was not asked"
+    );
+    let never = site.emqx_with("EMQX_LAUNCHER_HANDOVER", "never", &["ping"])?;
+    ensure!(
+        never.success()?.stdout == "pong\n",
+        "it was asked all the same"
+    );
+    // Whoever starts the node again goes through the base's launcher.
+    let base = format!("{} start", site.path("bin/emqx").display());
+    site.demand_variable("HEART_COMMAND", base)?;
+    site.demand_variable("BASE_RUNNER_ROOT_DIR", site.root())?;
+    site.emqx(&["stop"])?.success()?;
+    Ok(())
+}
+
 fn nested(subject: &Subject) -> Result<()> {
     let site = subject.fresh()?;
     let vsn = site.deploy()?;
@@ -135,7 +165,10 @@ fn nested(subject: &Subject) -> Result<()> {
     site.deploy_below(&inner)?;
     let marker = inner.join("current");
     fs_err::write(&marker, format!("{vsn}\n"))?;
-    let before = Snapshot::of(&site.path("relup"))?;
+    // What this launcher remembers about trees is no marker.
+    let trees =
+        || Ok::<_, e2e::Error>(Snapshot::of(&site.path("relup"))?.without(&["assessment.json"]));
+    let before = trees()?;
     let deepest = inner.join(&vsn);
     let told = site.emqx(&["root_dir"])?.success()?;
     ensure!(told.text() == deepest.to_string_lossy(), "{told}");
@@ -148,7 +181,7 @@ fn nested(subject: &Subject) -> Result<()> {
     );
     site.demand_string("code:root_dir()", &deepest)?;
     site.stop()?;
-    let differences = before.differences(&Snapshot::of(&site.path("relup"))?);
+    let differences = before.differences(&trees()?);
     ensure!(differences.is_empty(), "{differences:?}");
     Ok(())
 }

@@ -57,6 +57,7 @@ pub const CASES: &[Case] = &[
         Steps(short_name),
     ),
     kept("4.8", "the port follows from the name", Steps(ports)).needs(&[Need::Sample]),
+    kept("4.9", "a distribution with epmd", Steps(epmd)),
     kept(
         "4.10",
         "no blank in the path of the TLS options",
@@ -345,6 +346,33 @@ fn ports(subject: &Subject) -> Result<()> {
         site.stop()?;
     }
     Ok(())
+}
+
+/// The epmd that the node starts is one of its own, so that it is nobody else's afterwards.
+fn epmd(subject: &Subject) -> Result<()> {
+    let mut site = subject.fresh()?;
+    site.set_env("EPMD_ARGS", "-start_epmd true");
+    let port = site.slot().port(6);
+    site.set_env("ERL_EPMD_PORT", port.to_string());
+    site.start()?;
+    for args in [&["ping"][..], &["ctl", "status"], &["pid"]] {
+        site.emqx(args)?.success()?;
+    }
+    let mut names = site.command(site.path(format!("erts-{}/bin/epmd", site.facts.erts)));
+    names.args(["-port", &port.to_string(), "-names"]);
+    let known = process::run(&mut names, process::HANG)?.success()?;
+    let name = site.node_name();
+    let short = name.split('@').next().unwrap_or_default();
+    ensure!(
+        known.stdout.contains(&format!("name {short} at port ")),
+        "{known}"
+    );
+    // The arguments of the running node tell; only epmd's own port has to be known.
+    let mut bare = site.emqx_command(&["ping"]);
+    bare.env_remove("EPMD_ARGS").env_remove("EMQX_NODE__NAME");
+    process::run(&mut bare, process::HANG)?.success()?;
+    site.stop()?;
+    site.kill_all()
 }
 
 fn blank_in_options(subject: &Subject) -> Result<()> {
