@@ -195,7 +195,6 @@ fn parse(
         Verify::None
     });
     let mut identity = IdentityOptions::default();
-    let mut seen: Vec<String> = Vec::new();
     for option in options {
         let (name, value) = match option.into_tuple() {
             Ok(parts) => match <[Partial; 2]>::try_from(parts) {
@@ -211,10 +210,7 @@ fn parse(
             }
             Err(other) => return Err(no_option(&shown(&other))),
         };
-        // Of an option that is given twice the first one counts, as in OTP's property lists.
-        if seen.contains(&name) {
-            continue;
-        }
+        // Of an option that is given twice the last one counts, as in OTP.
         let given = Given {
             name: &name,
             value: &value,
@@ -260,8 +256,14 @@ fn parse(
             }
             _ => warnings.push(left_out(&name, "it is not known here")),
         }
-        seen.push(name);
     }
+    // Once is enough.
+    let mut told: Vec<String> = Vec::new();
+    warnings.retain(|warning| {
+        let is_new = !told.contains(warning);
+        told.push(warning.clone());
+        is_new
+    });
     // `certs_keys` replaces the options for a single one.
     if read.identities.is_empty() && identity.certfile.is_some() {
         read.identities.push(identity);

@@ -37,7 +37,7 @@ fn only_the_client_section_counts_and_it_may_be_missing() {
     );
     check(
         "[{client, [{certfile, \"a\"}, {certfile, \"b\"}]}].",
-        Some("a"),
+        Some("b"),
     );
     check("[{client, [{keyfile, \"k\"}]}].", None);
 }
@@ -69,6 +69,8 @@ fn every_option_that_can_be_honoured_is_read() {
     assert_eq!(none.server_name, ServerName::Disable);
     let several = options("{certs_keys, [#{certfile => \"c\", keyfile => <<\"k\">>}]}");
     assert_eq!(several.identities[0].keyfile.as_deref(), Some("k"));
+    let twice = options("{verify, verify_none}, {verify, verify_peer}");
+    assert_eq!(twice.verify, Verify::Peer);
     options(
         "{fail_if_no_peer_cert, true}, {secure_renegotiate, true}, {reuse_sessions, true}, \
          {hibernate_after, 1000}, {honor_cipher_order, true}, {nodelay, true}, inet, \
