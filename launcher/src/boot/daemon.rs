@@ -58,9 +58,7 @@ impl Prepared<'_> {
         }
         warn(release, &boot)?;
         // A node that could not be watched is refused before anything is written.
-        if let Some(tls) = &target(release, &boot, "")?.tls {
-            tls.check().map_err(Error::TlsOptions)?;
-        }
+        check_tls(&target(release, &boot, "")?)?;
         let files = boot.generate(release)?;
         let generated = fs_err::read_to_string(files.vm_args())?;
         let target = target(release, &boot, &generated)?;
@@ -125,6 +123,17 @@ impl Prepared<'_> {
     fn give_up(&self, mut keeper: Keeper, name: &str) -> Option<i32> {
         let to_stop = Patience::observe(&self.boot.env, patience::STOP);
         keeper.give_up(name, to_stop)
+    }
+}
+
+/// Demands TLS options that a node can be watched with, where it speaks TLS.
+///
+/// # Errors
+/// A file or value that cannot be used.
+pub fn check_tls(target: &Target) -> Result<(), Error> {
+    match &target.tls {
+        Some(tls) => tls.check().map_err(Error::TlsOptions),
+        None => Ok(()),
     }
 }
 

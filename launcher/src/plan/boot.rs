@@ -9,7 +9,7 @@ use shims::boot_helper::Dialogue;
 use crate::assessment;
 use crate::boot::Boot;
 use crate::boot::cookie::Reading;
-use crate::boot::daemon::{run_erl, target};
+use crate::boot::daemon::{check_tls, run_erl, target};
 use crate::boot::generated::Generated;
 use crate::boot::log_env::{self, Logging};
 use crate::boot::refusal::{check_writable, refuse_besides, security_profile, warn};
@@ -92,9 +92,11 @@ pub fn plan(
     warn(release, &boot)?;
     check_writable(release, &boot)?;
     let contents = boot.contents(release, &tempfile::env::temp_dir())?;
-    let address = talk::address(&target(release, &boot, &contents.vm_args)?);
+    let target = target(release, &boot, &contents.vm_args)?;
+    let address = talk::address(&target);
     plan.fact("address", &address);
     if is_daemon {
+        check_tls(&target)?;
         plan.decided("console pipes", &boot.pipe_dir(&host.user_name()));
         let patience = Patience::sourced(&boot.env, patience::START);
         plan.decided("time to start", &patience);

@@ -86,8 +86,13 @@ fn prints(plan: &mut Plan, path: &Path) {
 
 fn connects(plan: &mut Plan, contact: &Contact) {
     plan.step(Step::Other(format!(
-        "connect to {}, within {} s",
+        "connect to {}{}, within {} s",
         address(&contact.target),
+        if contact.target.tls.is_some() {
+            " with TLS"
+        } else {
+            ""
+        },
         CONNECT_TIMEOUT.as_secs()
     )));
 }

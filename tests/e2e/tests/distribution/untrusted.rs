@@ -321,6 +321,8 @@ fn a_node_with_a_certificate_for_another_host_is_refused_only_by_who_checks() ->
     secure.install.stop()?;
     secure.write_options("", "{certfile, \"none.pem\"}")?;
     let before = generated(&secure.install)?;
+    let plan = ["start", "--show-plan"];
+    secure.install.emqx(&plan)?.exit_code(1)?.says("none.pem")?;
     let finished = secure
         .install
         .emqx(&["start"])?
