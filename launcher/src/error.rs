@@ -1,15 +1,19 @@
 //! Everything that can stop the launcher, with its words, its remedy and its exit code.
 //! Printed in one place, `main_with`.
 
-use std::path::{Path, PathBuf};
+mod hint;
+
+use std::path::PathBuf;
 
 use crate::boot::hocon::Refusal;
 use shims::dist::TlsOptionsError;
 
 use crate::command::{Command, command_usage};
-use crate::service::{Manager, Unit};
+use crate::error::hint::{
+    hint_of_command, hint_of_journal, hints_for_the_vm, last_words, still_there,
+};
+use crate::service::Unit;
 use crate::sourced::{Origin, Sourced};
-use crate::systemctl::command_line;
 
 /// Why a command could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -352,50 +356,4 @@ impl Error {
             | Error::Io(_) => Vec::new(),
         }
     }
-}
-
-/// What to look at where the release's VM does not run on this machine.
-fn hints_for_the_vm(build_info: &str, vsn: &str) -> Vec<String> {
-    let mut hints = vec!["the release was built for:".to_owned()];
-    hints.extend(build_info.lines().map(|line| format!("  {line}")));
-    hints.push(format!("  version: {vsn}"));
-    hints.push("libraries needed: openssl (libcrypto), ncurses (libtinfo), libatomic1".into());
-    hints
-}
-
-/// What the console of a node that ended said last, and where to read on.
-fn last_words(log: &Path, tail: &str) -> Vec<String> {
-    let log = log.display();
-    if tail.is_empty() {
-        return vec![format!(
-            "it said nothing in {log}; run_erl needs a pseudo terminal (/dev/pts)"
-        )];
-    }
-    let mut hints: Vec<String> = tail.lines().map(|line| format!("  {line}")).collect();
-    hints.push(format!("find more in {log}"));
-    hints
-}
-
-/// Who may tell a service manager what to do: root, and everybody their own.
-fn hint_of_command(verb: &str, unit: &Unit) -> String {
-    let command = command_line(verb, unit);
-    match unit.manager {
-        Manager::System => format!("`sudo {command}`"),
-        Manager::User(uid) => format!("`{command}` as the user with the id {uid}"),
-    }
-}
-
-/// Where a service manager keeps what a unit said.
-fn hint_of_journal(unit: &Unit) -> String {
-    match unit.manager {
-        Manager::System => format!("`journalctl -e -u {}` shows what it said", unit.name),
-        Manager::User(_) => format!("`journalctl --user -e -u {}` shows what it said", unit.name),
-    }
-}
-
-/// What is left of a boot that was given up; an empty line is not printed.
-fn still_there(process: Option<i32>) -> String {
-    process.map_or_else(String::new, |pid| {
-        format!("process {pid} does not end; `kill -9 {pid}` ends it")
-    })
 }
