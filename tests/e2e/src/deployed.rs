@@ -126,8 +126,13 @@ pub fn mark(root: &Path, vsn: &str) -> Result<()> {
     )?)
 }
 
-/// Makes the marker look as if it were written now.
+/// Makes the marker look as if it were written now, and takes the record away that does not count
+/// any more.
 pub fn mark_again(install: &Install) -> Result<()> {
+    let record = install.path("relup/assessment.json");
+    if record.exists() {
+        fs_err::remove_file(record)?;
+    }
     let marker = fs_err::OpenOptions::new()
         .write(true)
         .open(install.path("relup/current"))?;
