@@ -124,6 +124,7 @@ impl<'a> Case<'a> {
             return Ok(Some(code));
         }
         self.announce("restart");
+        self.note_ready();
         if alone {
             return match systemctl.perform("restart", &["--no-block"]) {
                 Ok(()) => Ok(Some(0)),

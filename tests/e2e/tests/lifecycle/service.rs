@@ -2,10 +2,11 @@
 //! it refuses. On a machine without systemd, with a group of its naming and a `systemctl` that
 //! writes down what it is asked.
 
+use e2e::deployed::{Deployed, is_good, mark_again};
 use e2e::install::Install;
 use e2e::node;
 use e2e::process::{self, Finished, Running};
-use e2e::sample::V4;
+use e2e::sample::{V4, V5};
 use e2e::unit::Unit;
 
 /// An escaped name, of a template.
@@ -247,6 +248,34 @@ fn a_node_that_was_only_started_from_a_service_is_no_concern_of_it() -> e2e::Res
         assert_ne!(node::os_pid(&stage.install)?, stage.node.pid());
         stage.emqx("stop")?.success()?;
         assert_eq!(stage.unit.asked(), Vec::<String>::new());
+    }
+    Ok(())
+}
+
+/// Nobody asks the old VM any more: a boot of the tree that went well must not look like one that
+/// nobody saw ready.
+#[test]
+fn a_hot_upgraded_tree_is_marked_good_before_systemd_ends_its_node() -> e2e::Result<()> {
+    for command in ["restart", "stop"] {
+        let install = Install::sample(V4)?;
+        Deployed::marked(&install, V5)?;
+        let Some(unit) = Unit::make(&install, NAME)? else {
+            return Ok(());
+        };
+        let node = start(&install, &unit)?;
+        let stage = Stage {
+            install,
+            unit,
+            node,
+        };
+        stage.deny("Restart=always")?;
+        mark_again(&stage.install)?;
+        // Asking once is enough wherever the machine is not too busy to answer.
+        process::wait_until("the mark", process::HANG, || {
+            stage.emqx(command)?.exit_code(1)?;
+            is_good(&stage.install)
+        })?;
+        stage.check_alone_and_well()?;
     }
     Ok(())
 }
