@@ -149,7 +149,7 @@ renamed(Term, _Name) -> Term.
 donors() ->
     Apps = [compiler, mnesia, public_key, runtime_tools, sasl, ssl, stdlib, syntax_tools],
     Files = [F || App <- Apps, F <- lists:sort(filelib:wildcard(code:lib_dir(App) ++ "/ebin/*.beam"))],
-    [F || F <- Files, filelib:file_size(F) < 120_000, not loads_a_library(F)].
+    [F || F <- Files, filelib:file_size(F) < 60_000, not loads_a_library(F)].
 
 loads_a_library(File) ->
     {ok, {_, [{imports, Imports}]}} = beam_lib:chunks(File, [imports]),
