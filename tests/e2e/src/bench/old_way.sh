@@ -4,8 +4,8 @@
 #     old_way.sh ROOT foreground|start|console|stop|restart
 #
 # It does what the boot contract says of the shell script that the launcher replaces, so that both
-# can be timed side by side: the same VMs in the same order, the same arguments for the node. Where
-# that script needs several small programs for a step, this one makes do with fewer.
+# can be timed side by side: the same VMs in the same order, the same arguments for the node. Small
+# programs for small steps, as shell scripts have them, but fewer than that script's.
 set -euo pipefail
 root=$1 command=$2
 self=$(realpath -- "$0")
@@ -29,7 +29,7 @@ ask_node() { ERL_FLAGS="$epmd -setcookie $cookie" nodetool -name "$name" "$@"; }
 
 # The value of an option in the process list's line of the running node.
 running() { grep -oE -- "[[:blank:]]$1[[:blank:]]+[^[:blank:]]+" <<<"$line" | awk '{print $NF}' || true; }
-configured() { grep -- "^$1=" <<<"$EMQX_BOOT_CONFIGS" | cut -d = -f 2- | tr -d '"'; }
+configured() { grep -- "^$1=" <<<"$EMQX_BOOT_CONFIGS" | cut -d = -f 2- | tr -d '"' || true; }
 
 check_runtime() {
     ERL_CRASH_DUMP_BYTES=0 "$BINDIR/erl" -noshell +S 2 +P 65536 +Q 65536 -boot "$rel_dir/start_clean" \
@@ -54,18 +54,19 @@ prepare() {
 }
 
 generate() {
-    local time key option merged=$data/configs/vm.args.merged
+    local time key value before option merged=$data/configs/vm.args.merged
     time=$(date +%Y.%m.%d.%H.%M.%S)
     hocon -v -t "$time" -c "$EMQX_ETC_DIR/base.hocon" -c "$data/configs/cluster.hocon" \
         -c "$EMQX_ETC_DIR/emqx.conf" -d "$data/configs" generate
     config=$data/configs/app.$time.config args=$data/configs/vm.$time.args
     { cat -- "$EMQX_ETC_DIR/vm.args"; printf '\n-pa "%s/consolidated"\n' "$rel_dir"; } >"$merged"
     while IFS= read -r option || [ -n "$option" ]; do
-        key=${option% *}
-        if grep -q -- "^$key " "$merged"; then
-            sed -i -- "s|^$key .*|$option|" "$merged"
-        else
+        key=${option% *} value=${option##* }
+        before=$(grep -- "^$key " "$merged" | awk '{print $NF}' || true)
+        if [ -z "$before" ]; then
             echo "$option" >>"$merged"
+        elif [ "$before" != "$value" ]; then
+            sed -i -- "s|^$key .*|$option|" "$merged"
         fi
     done <"$args"
     printf -- '-name %s\n-mnesia dir '\''"%s/mnesia/%s"'\''\n' "$name" "$data" "$name" >>"$merged"
