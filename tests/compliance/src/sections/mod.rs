@@ -5,6 +5,7 @@ mod calls;
 mod configs;
 mod cookies;
 mod daemon;
+mod generated;
 mod markers;
 mod places;
 mod processes;
@@ -22,7 +23,7 @@ use crate::case::Case;
 /// All cases in the order of the contract.
 #[must_use]
 pub fn all() -> Vec<Case> {
-    let tables: [&[Case]; 16] = [
+    let tables: [&[Case]; 17] = [
         places::CASES,
         markers::CASES,
         vars::CASES,
@@ -37,6 +38,7 @@ pub fn all() -> Vec<Case> {
         refusals::CASES,
         cookies::CASES,
         configs::CASES,
+        generated::CASES,
         vm_line::CASES,
         callers::CASES,
     ];
