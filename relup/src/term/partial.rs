@@ -272,4 +272,13 @@ mod tests {
         check(&format!("{}.", "[".repeat(100_000)), 1);
         check(&format!("{}{}.", "[".repeat(1000), "]".repeat(1000)), 1);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic_or_hang(
+            text in "(\\[|\\]|\\{|\\}|\\(|\\)|,|\\||=>|#|a|\"x\"|1|fun |end |case | of |->|X|:|/|\\+\\+){0,60}\\."
+        ) {
+            let _ = parse_partly(&text);
+        }
+    }
 }
