@@ -13,7 +13,7 @@ use nix::fcntl::OFlag;
 
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::host::{Process, open_files_of, parent_of, process, process_table};
+use crate::host::{Process, children_of, open_files_of, parent_of, process, process_table};
 use crate::sourced::{Origin, Sourced};
 
 /// Stops the node in a hurry. The shell is restricted: `init:stop()` would be refused.
@@ -126,6 +126,13 @@ pub fn run_erls(pipe_dir: &Path) -> Vec<i32> {
         .filter(|daemon| daemon.pipe_dir == pipe_dir)
         .map(|daemon| daemon.pid)
         .collect()
+}
+
+/// The child that is or becomes the VM: `run_erl` itself forks, too, on its way to being a daemon.
+pub fn vm_of(run_erl: i32) -> Option<i32> {
+    children_of(run_erl)
+        .into_iter()
+        .find(|child| process(*child).is_some_and(|child| Daemon::of(&child).is_none()))
 }
 
 fn write(pipe: &Path) -> Result<(), Error> {

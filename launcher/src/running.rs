@@ -43,6 +43,11 @@ pub fn nodes_of(release: &Release) -> Vec<RunningNode> {
     nodes.retain(|node| {
         node.root.starts_with(base) || host::cwd_of(node.pid).is_none_or(|cwd| cwd == base)
     });
+    let nodes = without_copies(nodes, |pid| {
+        // A tracer is a parent with the same arguments, but another program.
+        let parent = host::parent_of(pid)?;
+        (host::exe_of(parent)? == host::exe_of(pid)?).then_some(parent)
+    });
     without_onlookers(nodes, |node| {
         host::exe_of(node.pid).is_some_and(|exe| is_vm(&exe))
     })
@@ -56,6 +61,20 @@ fn running_nodes(processes: &[Process], places: &[&Path]) -> Vec<RunningNode> {
         .collect();
     nodes.sort_by(|a, b| a.name.cmp(&b.name).then(a.pid.cmp(&b.pid)));
     nodes
+}
+
+/// Leaves out the children of VMs that have not become another program yet: until then they look
+/// like their parent.
+fn without_copies(
+    nodes: Vec<RunningNode>,
+    original_of: impl Fn(i32) -> Option<i32>,
+) -> Vec<RunningNode> {
+    if nodes.len() < 2 {
+        return nodes;
+    }
+    let pids: Vec<i32> = nodes.iter().map(|node| node.pid).collect();
+    let is_copy = |node: &RunningNode| original_of(node.pid).is_some_and(|pid| pids.contains(&pid));
+    nodes.into_iter().filter(|node| !is_copy(node)).collect()
 }
 
 /// Leaves out processes that only carry a VM's arguments (`strace`, `gdb --args`) while the VM runs.
@@ -226,6 +245,23 @@ mod tests {
         check(&[1], &[1, 3]);
         // Nothing is known: all of them may be VMs.
         check(&[], &[1, 2, 3]);
+    }
+
+    #[test]
+    fn a_child_that_still_looks_like_its_vm_is_no_node() {
+        let table = [
+            vm(1, "/opt/emqx", "a@h"),
+            vm(2, "/opt/emqx", "a@h"),
+            vm(3, "/opt/emqx", "b@h"),
+        ];
+        let check = |child: i32, parent: i32, expected: &[i32]| {
+            let nodes = running_nodes(&table, &[Path::new("/opt/emqx")]);
+            let left = without_copies(nodes, |pid| (pid == child).then_some(parent));
+            let pids: Vec<i32> = left.iter().map(|node| node.pid).collect();
+            assert_eq!(pids, expected, "{parent} -> {child}");
+        };
+        check(2, 1, &[1, 3]);
+        check(2, 7, &[1, 2, 3]);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::release::Release;
 use crate::running::RunningNode;
 use crate::syslog;
 use crate::target::{CONNECT_TIMEOUT, Contact};
-use crate::underway;
+use crate::underway::{self, Underway};
 
 /// How long the node may at least take to shut its applications down.
 const GRACE: Duration = Duration::from_secs(120);
@@ -39,6 +39,11 @@ const TRANSIT: Duration = Duration::from_secs(5);
 /// How often the port of a node on its way is tried.
 const RETRY: Duration = Duration::from_millis(50);
 
+/// How often the way of a boot is looked at, and how often in a row nothing may be seen: processes
+/// that fork and end can be missed.
+const LOOK: Duration = Duration::from_millis(10);
+const SILENCE: u32 = 3;
+
 /// How long `run_erl` may outlive its VM.
 const KEEPER: Duration = Duration::from_secs(2);
 
@@ -51,6 +56,8 @@ const KNOCK: Duration = Duration::from_secs(1);
 /// Neither is there, or it does not stop.
 pub fn run(host: &Host, release: &Release) -> Result<(), Error> {
     let mut ended = false;
+    let mut silence = 0;
+    let begun = Instant::now();
     loop {
         let found = Contact::find(release, &host.env);
         if let Ok(contact) = &found
@@ -64,18 +71,34 @@ pub fn run(host: &Host, release: &Release) -> Result<(), Error> {
         ) {
             return found.map(drop);
         }
-        // It becomes the VM in the same process: what is no launcher any more is found above.
-        let preparing = underway::observe(release, host.env.get("EMQX_NODE__NAME"));
-        if let Some(launcher) = preparing.first() {
-            message::info(&format!("Process {launcher} is about to boot the node."));
-            end_launcher(*launcher)?;
-            ended = true;
-        } else if ended {
-            message::answer("ok");
-            return Ok(());
-        } else {
-            return stop(host, release, &found?);
+        // It becomes the VM in the same process: what is on its way no more is found above.
+        let underway = underway::observe(release, host.env.get("EMQX_NODE__NAME"));
+        match underway.first() {
+            Some(Underway::Process(pid)) => {
+                message::info(&format!("Process {pid} is about to boot the node."));
+                end_launcher(*pid)?;
+            }
+            Some(Underway::Daemon(pid)) if begun.elapsed() < KEEPER => {
+                Ending::of(*pid).wait(Some(Instant::now() + LOOK));
+            }
+            // It has lost its VM, and something else holds its console.
+            Some(Underway::Daemon(pid)) => end_launcher(*pid)?,
+            None if !ended => {
+                // What was on its way at the first look may have arrived before the second.
+                let found = Contact::find(release, &host.env)?;
+                return stop(host, release, &found);
+            }
+            None if silence < SILENCE => {
+                silence += 1;
+                thread::sleep(LOOK);
+                continue;
+            }
+            None => {
+                message::answer("ok");
+                return Ok(());
+            }
         }
+        (ended, silence) = (true, 0);
     }
 }
 
@@ -194,7 +217,8 @@ fn shut_down(connection: &mut Connection, patience: Patience) -> Result<CallOutc
     let phase = as_tuple(&status).and_then(|parts| as_atom(parts.first()?));
     match phase {
         Some("stopping") => Ok(CallOutcome::NodeDown),
-        Some("started") if !is_undefined(&outcome) => Ok(outcome),
+        // The boot may have gone on meanwhile.
+        Some("started") if !is_undefined(&outcome) => call("emqx_machine", "graceful_shutdown"),
         Some(_) | None => {
             message::info("The broker does not run yet: its VM is asked to stop.");
             call("init", "stop")

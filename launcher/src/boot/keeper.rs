@@ -11,10 +11,10 @@ use nix::unistd::Pid;
 
 use crate::boot::watch::Sighting;
 use crate::ending::Ending;
-use crate::host::{children_of, is_alive, process};
+use crate::host::is_alive;
 use crate::message;
 use crate::patience::Patience;
-use crate::pipe::{self, Daemon, run_erls};
+use crate::pipe::{self, run_erls};
 
 /// How often in a row no process may be seen. `run_erl` forks twice on its way to being a daemon,
 /// and one look at the process table can miss the old process and the new one.
@@ -62,7 +62,7 @@ impl Keeper {
             }
             Some(pid) => {
                 self.misses = 0;
-                vm_of(pid).map_or(Sighting::Coming, Sighting::There)
+                pipe::vm_of(pid).map_or(Sighting::Coming, Sighting::There)
             }
         }
     }
@@ -111,11 +111,4 @@ impl Keeper {
         pids.retain(|pid| !self.older.contains(pid));
         pids
     }
-}
-
-/// The child that is or becomes the VM: `run_erl` itself forks, too, on its way to being a daemon.
-fn vm_of(run_erl: i32) -> Option<i32> {
-    children_of(run_erl)
-        .into_iter()
-        .find(|child| process(*child).is_some_and(|child| Daemon::of(&child).is_none()))
 }

@@ -51,8 +51,9 @@ pub fn plan(
             if contact.process.is_none() {
                 // What has no VM yet is ended before it gets one.
                 let preparing = underway::observe(release, env.get("EMQX_NODE__NAME"));
-                for launcher in preparing {
-                    let what = format!("end process {launcher}, which is about to boot the node");
+                for process in preparing {
+                    let pid = process.pid();
+                    let what = format!("end process {pid}, which is about to boot the node");
                     plan.step(Step::Other(what));
                 }
             }

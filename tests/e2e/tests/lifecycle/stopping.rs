@@ -3,7 +3,7 @@
 use e2e::install::Install;
 use e2e::node;
 use e2e::patch::{gate, last_application, open_gate, replace_module};
-use e2e::process::{self, Finished};
+use e2e::process::{self, Finished, Running};
 use e2e::sample::V4;
 use nix::sys::signal::Signal;
 use std::os::unix::fs::PermissionsExt;
@@ -105,6 +105,46 @@ fn a_boot_is_stopped_wherever_it_is() -> e2e::Result<()> {
     }
     install.start()?;
     Ok(())
+}
+
+#[test]
+fn a_daemon_that_has_no_vm_yet_is_stopped_before_it_gets_one() -> e2e::Result<()> {
+    if which::which("strace").is_err() {
+        println!("not tried here: strace is not installed");
+        return Ok(());
+    }
+    let install = Install::sample(V4)?;
+    // run_erl forks, and takes two seconds to become the leader of a session.
+    let mut strace = install.command("strace");
+    strace.args(["-f", "-qq", "--seccomp-bpf", "-e", "trace=setsid"]);
+    strace.args(["-e", "inject=setsid:delay_enter=2000000", "-o", "/dev/null"]);
+    strace.arg(install.path("bin/emqx")).arg("start");
+    let mut starting = Running::spawn(strace.stdin(std::process::Stdio::null()))?;
+    process::wait_until("run_erl to be there", process::HANG, || {
+        assert!(starting.is_alive());
+        let mut processes = install.processes();
+        processes.retain(|process| process.exe.ends_with("run_erl"));
+        Ok(!processes.is_empty())
+    })?;
+    check_stopped(&install, install.emqx(&["stop"])?)?;
+    starting.wait(process::HANG)?;
+    assert!(install.processes().is_empty(), "{:?}", install.processes());
+    Ok(())
+}
+
+#[test]
+fn a_broker_that_comes_up_while_it_is_asked_to_stop_is_asked_again() -> e2e::Result<()> {
+    let install = Install::sample(V4)?;
+    let machine = "-module(emqx_machine). -export([graceful_shutdown/0, is_ready/0]).
+        graceful_shutdown() ->
+            case persistent_term:get(asked, false) of
+                false -> persistent_term:put(asked, true), exit({noproc, emqx_machine_boot});
+                true -> emqx_machine_boot:shutdown()
+            end.
+        is_ready() -> emqx_machine_boot:is_ready().";
+    replace_module(&install, machine)?;
+    install.start()?;
+    check_stopped(&install, install.emqx(&["stop"])?)
 }
 
 #[test]
