@@ -3,6 +3,8 @@
 use crate::call::{self, Call};
 use crate::subject::{Program, Subject};
 use e2e::Result;
+use std::process::Command;
+use std::sync::OnceLock;
 
 /// What a statement is about, as seen from the shell script that is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub enum Need {
     Root,
     /// A program of the machine.
     Tool(&'static str),
+    /// The caller may make namespaces with mounts of their own: root, but not in every container.
+    Namespaces,
     /// A name service that reads systemd's user records.
     NssSystemd,
     /// The sample release, whose commands and inside the case knows.
@@ -126,10 +130,13 @@ impl Need {
             Need::Sample if !subject.is_sample() => {
                 Some("it knows the sample release only".to_owned())
             }
+            Need::Namespaces if !can_mount() => {
+                Some("mounts in a namespace of its own are not allowed here".to_owned())
+            }
             Need::NssSystemd if !has_nss_systemd() => {
                 Some("the name service reads no systemd records".to_owned())
             }
-            Need::Root | Need::Tool(_) | Need::NssSystemd | Need::Sample => None,
+            Need::Root | Need::Tool(_) | Need::Namespaces | Need::NssSystemd | Need::Sample => None,
         }
     }
 }
@@ -143,4 +150,14 @@ fn has_nss_systemd() -> bool {
     let text = fs_err::read_to_string("/etc/nsswitch.conf").unwrap_or_default();
     let mut lines = text.lines().filter(|line| line.starts_with("passwd:"));
     lines.any(|line| line.contains("systemd"))
+}
+
+fn can_mount() -> bool {
+    static CAN: OnceLock<bool> = OnceLock::new();
+    *CAN.get_or_init(|| {
+        let script = "mount -t tmpfs none /mnt && mount -t proc -o hidepid=2 proc /proc";
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--mount", "--pid", "--fork", "sh", "-c", script]);
+        unshare.output().is_ok_and(|output| output.status.success())
+    })
 }

@@ -35,6 +35,11 @@ pub const KNOWN: &[Known] = &[
          unit, or before the command",
     ),
     known(
+        "3.10",
+        "`stop` and `restart` of a node that a systemd unit runs have `systemctl` do it",
+        "a copy outside of the unit would be left, or the unit would start the node again at once",
+    ),
+    known(
         "3.16",
         "`RPC to NODE failed: REASON` is an error like others: on standard error, after `ERROR: `",
         "an answer on standard output and an error must not be mixed up by scripts",

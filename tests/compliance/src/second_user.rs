@@ -8,9 +8,13 @@ use e2e::{Error, Result};
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const PREFIX: &str = "emqx-ct-";
+
+/// Tells the users of one process apart: several cases may run in it.
+static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// A user with a group of its own and one more; both go with the value.
 #[derive(Debug)]
@@ -30,7 +34,8 @@ impl SecondUser {
     /// Makes a user with a login shell.
     pub fn make(shell: &str) -> Result<Self> {
         remove_leftovers();
-        let name = format!("{PREFIX}{}", std::process::id());
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{PREFIX}{}-{number}", std::process::id());
         let further = format!("{name}-g");
         patiently("groupadd", &["--system", &further])?;
         let mut user = Self {
@@ -81,7 +86,8 @@ impl SecondUser {
 impl Drop for SecondUser {
     fn drop(&mut self) {
         // What cannot be removed now, the next case removes.
-        let _ = patiently("userdel", &[&self.name]);
+        // A node of the user may still be about to end.
+        let _ = patiently("userdel", &["--force", &self.name]);
         let _ = patiently("groupdel", &[&self.further]);
     }
 }

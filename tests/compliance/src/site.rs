@@ -113,12 +113,6 @@ impl Site {
         Ok(fs_err::write(&file, format!("{text}\n{lines}\n"))?)
     }
 
-    /// Writes the name of this installation's node into `etc/emqx.conf`: the default one may be
-    /// that of somebody else's node.
-    pub fn name_in_conf(&self) -> Result<()> {
-        self.append_conf(&format!("node.name = {:?}", self.node_name()))
-    }
-
     /// Puts a module into `data/patches`, which goes before the release's own: what follows
     /// `-module(...).`.
     pub fn patch(&self, module: &str, code: &str) -> Result<()> {

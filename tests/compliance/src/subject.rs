@@ -109,7 +109,10 @@ impl Subject {
             }
         };
         self.move_listeners(&mut install);
-        Site::new(install)
+        let site = Site::new(install)?;
+        // No command may ever fall back on a name that somebody else's node has.
+        site.append_conf(&format!("node.name = {:?}", site.node_name()))?;
+        Ok(site)
     }
 
     /// An installation of its own whose node runs.

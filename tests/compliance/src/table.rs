@@ -144,7 +144,7 @@ pub fn render(bin_emqx: &Path, rows: &[Row]) -> String {
     );
     for row in rows {
         let verdict = row.verdict();
-        if verdict == Verdict::Alike {
+        if matches!(verdict, Verdict::Alike | Verdict::NotCompared) {
             continue;
         }
         let (launcher, script) = (row.launcher.word(), row.script.word());
@@ -156,10 +156,18 @@ pub fn render(bin_emqx: &Path, rows: &[Row]) -> String {
             verdict.words()
         );
         for (who, outcome) in [("launcher", &row.launcher), ("script", &row.script)] {
-            if let Outcome::Fails(why) | Outcome::NotTried(why) = outcome {
+            if let Outcome::Fails(why) = outcome {
                 let _ = writeln!(text, "    {who}: {why}");
             }
         }
+    }
+    let _ = writeln!(text, "\nNot compared");
+    for row in rows {
+        let pair = (&row.launcher, &row.script);
+        let ((Outcome::NotTried(why), _) | (_, Outcome::NotTried(why))) = pair else {
+            continue;
+        };
+        let _ = writeln!(text, "{:<62} {why}", row.case.name());
     }
     let _ = writeln!(text);
     for verdict in [

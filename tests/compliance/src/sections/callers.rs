@@ -35,7 +35,7 @@ pub const CASES: &[Case] = &[
     ),
     kept("7.5", "the first process of a container", Steps(container)).needs(&[
         Need::Root,
-        Need::Tool("unshare"),
+        Need::Namespaces,
         Need::Tool("nsenter"),
     ]),
     fix("7.6", "health probes, many at once", Steps(probes)),

@@ -51,7 +51,7 @@ pub const CASES: &[Case] = &[
         "patches of a package's data directory",
         Steps(package_patches),
     )
-    .needs(&[Need::Sample, Need::Root, Need::Tool("unshare")]),
+    .needs(&[Need::Sample, Need::Namespaces]),
 ];
 
 fn preset(subject: &Subject) -> Result<()> {

@@ -42,7 +42,7 @@ pub const CASES: &[Case] = &[
         "boot and stop are in the system log",
         Steps(system_log),
     )
-    .needs(&[Need::Root, Need::Tool("unshare")]),
+    .needs(&[Need::Namespaces]),
     fix("3.8", "a VM whose parent does not reap it", Steps(zombie)),
     fix(
         "3.9",
@@ -53,6 +53,11 @@ pub const CASES: &[Case] = &[
         "3.10",
         "restart starts what is down and replaces what runs",
         Steps(restart),
+    ),
+    fix(
+        "3.10",
+        "restart where several nodes run",
+        Steps(restart_of_several),
     ),
     fix("5.15", "stop of a stopped node", Steps(stop_of_stopped)),
 ];
@@ -159,7 +164,6 @@ fn not_in_time(subject: &Subject) -> Result<()> {
 fn second(subject: &Subject) -> Result<()> {
     let mut site = subject.fresh()?;
     let name = site.node_name();
-    site.name_in_conf()?;
     site.start()?;
     let pid = vm_pid(&site)?;
     let text = format!("Node {name} is already running!");
@@ -303,6 +307,21 @@ fn by_console(subject: &Subject) -> Result<()> {
     let stopped = site.emqx(&["stop"])?.success()?;
     ensure!(stopped.stdout.lines().last() == Some("ok"), "{stopped}");
     site.demand_nothing_runs()
+}
+
+fn restart_of_several(subject: &Subject) -> Result<()> {
+    let mut site = subject.running()?;
+    let second = site.slot().node_name(1);
+    site.remove_env("EMQX_NODE__NAME");
+    let bind = format!("127.0.0.1:{}", site.slot().port(1));
+    let mut start = site.emqx_command(&["start"]);
+    start.env("EMQX_NODE__NAME", &second);
+    start.env("EMQX_NODE__DATA_DIR", site.path("data2"));
+    start.env("EMQX_LISTENERS__TCP__DEFAULT__BIND", bind);
+    process::run(&mut start, process::HANG)?.success()?;
+    demand_refused(site.emqx(&["restart"])?, 1, &second)?;
+    ensure!(site.vms().len() == 2, "one was stopped: {:?}", site.vms());
+    Ok(())
 }
 
 fn restart(subject: &Subject) -> Result<()> {

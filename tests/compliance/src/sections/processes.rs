@@ -16,7 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-const NAMESPACES: &[Need] = &[Need::Root, Need::Tool("unshare"), Need::Tool("setpriv")];
+const NAMESPACES: &[Need] = &[Need::Namespaces, Need::Tool("setpriv")];
 
 /// The cases.
 pub const CASES: &[Case] = &[
@@ -80,7 +80,6 @@ fn decoy(site: &Site, args: &[&OsStr]) -> Result<Running> {
 
 fn begins_alike(subject: &Subject) -> Result<()> {
     let site = subject.fresh()?;
-    site.name_in_conf()?;
     let other_root = site.root().with_file_name("emqx2");
     install::copy_tree(site.root(), &other_root)?;
     let slot = Slot::claim()?;
@@ -228,7 +227,6 @@ fn apart(site: &Install, prepare: &str, args: &[&str]) -> std::process::Command 
 
 fn container(subject: &Subject) -> Result<()> {
     let site = subject.fresh()?;
-    site.name_in_conf()?;
     // What a container has at the same path is another installation.
     let image = site.scratch().join("image");
     install::copy_tree(site.root(), &image)?;

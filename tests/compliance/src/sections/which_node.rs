@@ -150,13 +150,7 @@ fn several(subject: &Subject) -> Result<()> {
     for variable in ["EMQX_NODE__DATA_DIR", "EMQX_LOG_DIR", "EMQX_NODE__NAME"] {
         site.remove_env(variable);
     }
-    for args in [
-        &["ping"][..],
-        &["ctl", "status"],
-        &["pid"],
-        &["stop"],
-        &["restart"],
-    ] {
+    for args in [&["ping"][..], &["ctl", "status"], &["pid"], &["stop"]] {
         let told = site.emqx(args)?.exit_code(1)?;
         for text in [
             "More than one EMQX node",
@@ -235,7 +229,6 @@ fn by_conf(subject: &Subject) -> Result<()> {
 
 fn down(subject: &Subject) -> Result<()> {
     let site = subject.fresh()?;
-    site.name_in_conf()?;
     let canary = site.scratch().join("a VM was started");
     site.wrap_erlexec(&format!(": >'{}'", canary.display()))?;
     let before = Snapshot::of(site.root())?;

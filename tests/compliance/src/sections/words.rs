@@ -19,6 +19,7 @@ pub const CASES: &[Case] = &[
     ),
     kept("3.2", "help is an answer", Down(HELP)),
     kept("3.3", "every command has a help text", Down(COMMAND_HELP)),
+    fix("3.10", "restart has a help text", Down(RESTART_HELP)),
     kept("3.3", "ctl has help of its own", Looking(CTL_HELP)),
     kept(
         "3.4",
@@ -81,7 +82,6 @@ const fn help_of(args: &'static [&'static str], text: &'static [&'static str]) -
 const COMMAND_HELP: &[Call] = &[
     help_of(&["start", "help"], &["start"]),
     help_of(&["stop", "help"], &["stop"]),
-    help_of(&["restart", "help"], &["restart"]),
     help_of(&["foreground", "help"], &["foreground"]),
     help_of(&["console", "help"], &["console"]),
     help_of(&["console_clean", "help"], &["console_clean"]),
@@ -98,6 +98,11 @@ const COMMAND_HELP: &[Call] = &[
     help_of(&["ertspath", "help"], &["ertspath"]),
     help_of(&["escript", "help"], &["escript"]),
     help_of(&["check_config", "help"], &["check_config"]),
+];
+
+const RESTART_HELP: &[Call] = &[
+    help_of(&["restart", "help"], &["restart"]),
+    help_of(&["help"], &["restart"]),
 ];
 
 const CTL_HELP: &[Call] = &[
