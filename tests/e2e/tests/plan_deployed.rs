@@ -27,6 +27,7 @@ fn the_plan_boots_the_tree_that_the_marker_names_with_the_base_own_directories()
     let install = Install::sample(V4)?;
     let tree = Deployed::marked(&install, V5)?;
     let (base, tree) = (install.root().display(), tree.root.display());
+    let erts = install.emqx(&["ertspath"])?.success()?.text().to_owned();
     for command in ["start", "foreground"] {
         let plan = shown(&install, command)?;
         has_line(
@@ -45,7 +46,7 @@ fn the_plan_boots_the_tree_that_the_marker_names_with_the_base_own_directories()
             &plan,
             &format!("version = {V5} (from {tree}/releases/emqx_vars:3)"),
         );
-        has_line(&plan, &format!("program: {tree}/erts-13.1.5/bin/erlexec"));
+        has_line(&plan, &format!("program: {erts}/bin/erlexec"));
         has_line(&plan, &format!("argument: {tree}/releases/{V5}/emqx"));
         has_line(&plan, &format!("environment: BASE_RUNNER_ROOT_DIR={base}"));
         let counts = plan
