@@ -259,6 +259,7 @@ fn shown_on_a_terminal(install: &Install, name: &str, value: &str) -> e2e::Resul
     for other in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
         script.env_remove(other);
     }
+    script.env("TERM", "xterm");
     let line = format!(
         "{name}={value} '{}' nonsense",
         install.path("bin/emqx").display()
