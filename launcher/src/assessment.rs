@@ -187,8 +187,8 @@ pub fn concerns(command: Command) -> bool {
 /// tree, below a base with a launcher of its own, cannot bring that one back.
 fn subject(release: &Release) -> Option<Subject<'_>> {
     let hot = release.install.hot.as_ref()?;
-    (hot.marker == release.install.base.marker()).then_some(Subject {
-        base: &release.install.base,
+    (hot.marker == release.install.home.marker()).then_some(Subject {
+        base: &release.install.home,
         tree: release.tree(),
         vsn: &release.vsn,
     })

@@ -104,6 +104,7 @@ pub enum Error {
         name: String,
         host: String,
         reason: String,
+        remedy: Option<String>,
         left: Option<i32>,
     },
 
@@ -309,10 +310,16 @@ impl Error {
             }
             Error::StartDied { log, tail, .. } => last_words(log, tail),
             Error::StartUnreachable {
-                host, reason, left, ..
+                host,
+                reason,
+                remedy,
+                left,
+                ..
             } => vec![
                 reason.clone(),
-                format!("make sure that '{host}' is a resolvable and reachable host name"),
+                remedy.clone().unwrap_or_else(|| {
+                    format!("make sure that '{host}' is a resolvable and reachable host name")
+                }),
                 still_there(*left),
             ],
             Error::StartTimeout { left, .. } => vec![

@@ -18,8 +18,11 @@ const MAX_NESTING: usize = 16;
 /// The installation that this executable belongs to.
 #[derive(Debug, Clone)]
 pub struct Install {
-    /// Where etc, data, log and plugins live, and `relup/` with the marker.
+    /// Where etc, data, log and plugins live.
     pub base: Sourced<BaseRoot>,
+    /// Where the original release and `relup/` with the marker are: the base, unless
+    /// `BASE_RUNNER_ROOT_DIR` sets that apart from the program.
+    pub home: BaseRoot,
     /// The release tree to boot.
     pub tree: Sourced<Tree>,
     /// The marker that led away from the root, if one did.
@@ -38,20 +41,12 @@ pub struct HotTree {
 }
 
 impl Install {
-    /// Finds the base alone, which needs no marker.
+    /// Finds the base and the release around the program, without a look at the markers.
     ///
     /// # Errors
     /// When the executable does not stand in a `bin` directory.
-    pub fn observe_base(host: &Host) -> Result<(PathBuf, Sourced<BaseRoot>), Error> {
-        let root = host
-            .exe
-            .parent()
-            .and_then(Path::parent)
-            .ok_or_else(|| Error::NotARelease {
-                root: host.exe.clone(),
-                reason: "the executable has no directory above its own".into(),
-            })?
-            .to_path_buf();
+    pub fn original(host: &Host) -> Result<Install, Error> {
+        let root = root_of(host)?;
         let base = match host.env.get_os("BASE_RUNNER_ROOT_DIR") {
             Some(dir) => Sourced::new(
                 fs_err::canonicalize(dir)?,
@@ -59,13 +54,30 @@ impl Install {
             ),
             None => Sourced::new(root.clone(), Origin::Executable(host.exe.clone())),
         };
-        let base = base.try_map(|base, _| {
-            BaseRoot::new(base).map_err(|error| Error::NotARelease {
+        let checked = |dir: PathBuf| {
+            BaseRoot::new(dir).map_err(|error| Error::NotARelease {
                 root: root.clone(),
                 reason: error.to_string(),
             })
-        })?;
-        Ok((root, base.decided("base")))
+        };
+        let base = base.try_map(|base, _| checked(base))?.decided("base");
+        let home = checked(home_of(&root, &base))?;
+        Ok(Install {
+            tree: Sourced::new(home.tree(), Origin::Unmarked),
+            base,
+            home,
+            hot: None,
+        })
+    }
+
+    /// The same installation as if no marker led away from its original release.
+    #[must_use]
+    pub fn into_original(self) -> Install {
+        Install {
+            tree: Sourced::new(self.home.tree(), Origin::Unmarked),
+            hot: None,
+            ..self
+        }
     }
 
     /// Finds the base and follows the markers to the tree in force.
@@ -73,9 +85,10 @@ impl Install {
     /// # Errors
     /// A damaged marker, or one that names no complete tree: never another version in silence.
     pub fn observe(host: &Host) -> Result<Install, Error> {
-        let (root, base) = Install::observe_base(host)?;
+        let original = Install::original(host)?;
+        let root = root_of(host)?;
         let mut tree = Tree::new(root.clone()).map_err(|error| Error::NotARelease {
-            root: root.clone(),
+            root,
             reason: error.to_string(),
         })?;
         let mut named: Option<HotTree> = None;
@@ -89,9 +102,9 @@ impl Install {
             match Marker::parse(content.as_deref()) {
                 Marker::Absent => {
                     return Ok(Install {
-                        base,
                         tree: Sourced::new(tree, origin).decided("tree"),
                         hot: named,
+                        ..original
                     });
                 }
                 Marker::Damaged(reason) => return Err(Error::Marker { marker, reason }),
@@ -122,6 +135,33 @@ impl Install {
             reason: format!("more than {MAX_NESTING} markers lead from one to the next"),
         })
     }
+}
+
+/// The tree that the program stands in.
+fn root_of(host: &Host) -> Result<PathBuf, Error> {
+    let above = host.exe.ancestors().nth(2);
+    above
+        .map(Path::to_path_buf)
+        .ok_or_else(|| Error::NotARelease {
+            root: host.exe.clone(),
+            reason: "the executable has no directory above its own".into(),
+        })
+}
+
+/// A program in a deployed tree of its base belongs to the base. Beside its base it may stand in a
+/// deployed tree as well, whose marker tells.
+fn home_of(root: &Path, base: &BaseRoot) -> PathBuf {
+    if root == base.path() || root.starts_with(base.relup_dir()) {
+        return base.path().to_path_buf();
+    }
+    let mut ancestors = root.ancestors().skip(1).collect::<Vec<_>>();
+    ancestors.reverse();
+    let deployed = |home: &&Path| {
+        BaseRoot::new(home.to_path_buf())
+            .is_ok_and(|home| root.starts_with(home.relup_dir()) && home.marker().exists())
+    };
+    let home = ancestors.into_iter().find(deployed);
+    home.unwrap_or(root).to_path_buf()
 }
 
 /// What must be there for a tree to boot. A short list: the manifest tells the rest.

@@ -16,7 +16,6 @@ use crate::command::Command;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::host::Host;
-use crate::install::Install;
 use crate::message;
 use crate::release::Release;
 use crate::sourced::{Origin, Shown, Sourced};
@@ -132,18 +131,9 @@ fn back_to_base(plan: &mut Plan, host: &Host, release: &Release) -> Result<Relea
     plan.step(Step::Other(format!(
         "go back to the original release, because {} was never seen ready: retire {}",
         release.vsn,
-        release.install.base.marker().display()
+        release.install.home.marker().display()
     )));
-    let base = release.install.base.clone();
-    let tree = Sourced::new(base.tree(), Origin::Unmarked);
-    Release::observe(
-        host,
-        Install {
-            base,
-            tree,
-            hot: None,
-        },
-    )
+    Release::observe(host, release.install.clone().into_original())
 }
 
 fn of_release(plan: &mut Plan, host: &Host, release: &Release) {

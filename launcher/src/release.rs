@@ -51,12 +51,15 @@ impl Release {
     /// A missing file, a line outside the grammar, a variable that is not there.
     pub fn observe(host: &Host, install: Install) -> Result<Release, Error> {
         let of_tree = Vars::observe(host, &install.tree, install.base.path())?;
-        let base_tree = install.base.tree();
         // A base that `BASE_RUNNER_ROOT_DIR` names need not hold a release of its own.
-        let of_base = if *install.tree == base_tree || !base_tree.emqx_vars().exists() {
+        let original = match install.base.tree() {
+            base if base.emqx_vars().exists() => base,
+            _ => install.home.tree(),
+        };
+        let of_base = if *install.tree == original {
             of_tree.clone()
         } else {
-            Vars::observe(host, &base_tree, install.base.path())?
+            Vars::observe(host, &original, install.base.path())?
         };
         let vsn = of_tree.sourced("REL_VSN")?.try_map(|vsn, origin| {
             vsn.parse::<ReleaseVsn>().map_err(|error| Error::Vars {

@@ -150,15 +150,7 @@ fn observe_for_talk(host: &Host, command: Command) -> Result<Release, Error> {
             if command != Command::Relup {
                 message::warning_aside(&format!("{}: {reason}", marker.display()));
             }
-            let (_, base) = Install::observe_base(host)?;
-            Release::observe(
-                host,
-                Install {
-                    tree: Sourced::new(base.tree(), Origin::Unmarked),
-                    base,
-                    hot: None,
-                },
-            )
+            Release::observe(host, Install::original(host)?)
         }
         result => result,
     }
@@ -173,7 +165,7 @@ fn boot_command(
     if let Some(hot) = &release.install.hot {
         message::info(&format!(
             "Loading emqx from hot-upgrade dir: {}",
-            release.install.base.relup_dir().display()
+            release.install.home.relup_dir().display()
         ));
         for marker in &hot.nested {
             message::warning(&format!(
@@ -252,7 +244,7 @@ fn talk(host: &Host, release: &Release, command: Command, words: &[OsString]) ->
 
 fn relup_command(release: &Release, env: &Environment, words: &[OsString]) -> u8 {
     let install = relup_cmd::Install {
-        base: BaseRoot::clone(&release.install.base),
+        base: release.install.home.clone(),
         booted: release.tree().clone(),
         booted_vsn: ReleaseVsn::clone(&release.vsn),
         rel_name: release.name.clone(),

@@ -55,7 +55,7 @@ fn around(host: &Host) -> String {
         Ok(release) => {
             let place = release.tree().path().display();
             let base = match release.install.hot {
-                Some(_) => format!(", deployed below {}", release.install.base.path().display()),
+                Some(_) => format!(", deployed below {}", release.install.home.path().display()),
                 None => String::new(),
             };
             format!("{} {} in {place}{base}", release.description, release.vsn)

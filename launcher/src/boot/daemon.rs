@@ -107,7 +107,8 @@ impl Prepared<'_> {
                 keeper.last_words();
                 Err(died(self.release, &self.boot))
             }
-            Outcome::Unreachable(reason) => Err(Error::StartUnreachable {
+            Outcome::Unreachable { reason, remedy } => Err(Error::StartUnreachable {
+                remedy,
                 host: self.target.host.clone(),
                 left: self.give_up(keeper, &name),
                 name,

@@ -58,7 +58,12 @@ pub fn start(release: &Release, env: &mut Environment) -> Result<Runtime, Error>
 }
 
 fn probe(release: &Release, env: &Environment) -> Result<Probe, Error> {
-    let mut vm = HelperVm::start(release, env)?;
+    let mut vm = match HelperVm::start(release, env) {
+        Ok(vm) => vm,
+        // Built for another machine, or its loader is missing: no VM either.
+        Err(error @ Error::Exec { .. }) => return Ok(Probe::NoVm(error.to_string())),
+        Err(error) => return Err(error),
+    };
     Ok(match vm.ask::<&str>("runtime", &[]) {
         Err(ended) => Probe::NoVm(ended.0),
         Ok(Answer::Done(words)) => {

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{Builder, sleep};
 use std::time::{Duration, Instant};
 
-use shims::dist::Target;
+use shims::dist::{DistError, Target};
 
 use crate::boot::probe::{Lost, Probe};
 use crate::ending::Ending;
@@ -17,6 +17,10 @@ const POLL: Duration = Duration::from_millis(10);
 
 /// How much of the time asking may take: one part in this many.
 const SHARE: u32 = 4;
+
+/// For how long TLS has to fail on end before nothing else is expected: what makes it fail are
+/// files and options, which the VM has read when it listens.
+const HOPELESS: Duration = Duration::from_secs(5);
 
 /// Where the VM's process is on its way to existence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +40,13 @@ pub enum Outcome {
     Ready,
     /// The process has ended.
     Ended,
-    /// The time was up, and nobody answered: why not.
-    Unreachable(String),
+    /// Nobody answers, and the time was up or nothing will change.
+    Unreachable {
+        /// Why not.
+        reason: String,
+        /// What to do about it, where that is known.
+        remedy: Option<String>,
+    },
     /// The time was up, and the node answered, but was not ready.
     NotReady,
 }
@@ -45,6 +54,7 @@ pub enum Outcome {
 enum Event {
     Answers,
     Silent(String),
+    Hopeless { reason: String, remedy: String },
     Ready(Ending),
     Ended,
 }
@@ -67,7 +77,8 @@ pub fn watch(
     Builder::new()
         .name("ending".into())
         .spawn(move || wait_for_end(look, &vm, &events))?;
-    let mut last = Outcome::Unreachable("it was given no time".to_owned());
+    let unreachable = |reason, remedy| Outcome::Unreachable { reason, remedy };
+    let mut last = unreachable("it was given no time".to_owned(), None);
     loop {
         let event = match deadline {
             Some(at) => happens.recv_timeout(at.saturating_duration_since(Instant::now())),
@@ -75,7 +86,10 @@ pub fn watch(
         };
         match event {
             Ok(Event::Answers) => last = Outcome::NotReady,
-            Ok(Event::Silent(reason)) => last = Outcome::Unreachable(reason),
+            Ok(Event::Silent(reason)) => last = unreachable(reason, None),
+            Ok(Event::Hopeless { reason, remedy }) => {
+                return Ok(unreachable(reason, Some(remedy)));
+            }
             Ok(Event::Ready(process)) if !process.has_come() => return Ok(Outcome::Ready),
             // What was ready has ended since: the other thread is about to say so, too.
             Ok(Event::Ready(_) | Event::Ended) => return Ok(Outcome::Ended),
@@ -106,9 +120,14 @@ fn wait_for_end(mut look: impl FnMut() -> Sighting, vm: &OnceLock<i32>, events: 
 
 /// Asks until the node is ready, or nobody listens any more.
 fn ask(target: &Target, vm: &OnceLock<i32>, events: &Sender<Event>) {
+    let mut tls_fails_since = None;
     loop {
         let begun = Instant::now();
-        let told = match Probe::connect(target) {
+        let connected = Probe::connect(target);
+        if !matches!(connected, Err(DistError::Tls { .. })) {
+            tls_fails_since = None;
+        }
+        let told = match connected {
             // It is known a moment after it exists: before that nothing can be said.
             Ok(probe) if vm.get().is_none() => {
                 drop(probe);
@@ -122,6 +141,17 @@ fn ask(target: &Target, vm: &OnceLock<i32>, events: &Sender<Event>) {
                 "another node answers under this name, process {}",
                 probe.pid
             ))),
+            // Who answers before the VM is there is somebody else.
+            Err(ref error @ DistError::Tls { ref hint, .. }) if vm.get().is_some() => {
+                let since = *tls_fails_since.get_or_insert(begun);
+                let reason = error.to_string();
+                if since.elapsed() < HOPELESS {
+                    events.send(Event::Silent(reason))
+                } else {
+                    let remedy = hint.clone();
+                    events.send(Event::Hopeless { reason, remedy })
+                }
+            }
             Err(error) => events.send(Event::Silent(error.to_string())),
         };
         if told.is_err() {

@@ -151,7 +151,7 @@ impl<'a> Case<'a> {
     fn owner(&self, properties: &Properties) -> Owner {
         let main = properties.main_pid;
         let daemon = Daemon::of_vm(self.node.pid).map(|daemon| daemon.pid);
-        let own = self.release.install.base.tree().launcher();
+        let own = self.release.install.home.tree().launcher();
         let own = fs_err::canonicalize(&own).unwrap_or(own);
         let programs = [self.host.exe.clone(), own];
         if main == self.node.pid || Some(main) == daemon || properties.starts(&programs) {
@@ -227,7 +227,7 @@ impl<'a> Case<'a> {
         match watch(&contact.target, move || Sighting::There(vm.pid), deadline)? {
             Outcome::Ready => Ok(()),
             Outcome::Ended => Err(ended()),
-            Outcome::Unreachable(reason) => Err(self.failure(2, reason)),
+            Outcome::Unreachable { reason, .. } => Err(self.failure(2, reason)),
             Outcome::NotReady => Err(late(3)),
         }
     }

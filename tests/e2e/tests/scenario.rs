@@ -339,3 +339,40 @@ fn the_hop_that_skips_a_version_works_too() -> e2e::Result<()> {
     assert_booted_from(&install, &install.path("relup/5.10.6"), V6)?;
     Ok(())
 }
+
+/// Where `BASE_RUNNER_ROOT_DIR` sets the data apart from the program, trees and marker are the
+/// program's: there the next start looks for them.
+#[test]
+fn an_upgrade_of_a_base_beside_the_program_is_what_its_next_start_boots() -> e2e::Result<()> {
+    let mut install = Install::sample(V4)?;
+    let base = install.scratch().join("a base");
+    for dir in ["etc", "data", "log", "plugins"] {
+        fs_err::create_dir_all(&base)?;
+        fs_err::rename(install.path(dir), base.join(dir))?;
+    }
+    install.set_env("BASE_RUNNER_ROOT_DIR", &base);
+    install.start()?;
+    let tarball = Sample::find()?.tarball(V5)?;
+    install
+        .emqx(&["relup".as_ref(), "upgrade".as_ref(), tarball.as_os_str()])?
+        .success()?
+        .says("upgrade complete")?;
+    assert_eq!(node::version(&install)?, V5);
+    install.emqx(&["restart"])?.success()?;
+    let tree = install.path("relup").join(V5);
+    assert_eq!(node::root_dir(&install)?, tree.to_string_lossy());
+    assert_eq!(
+        node::data_dir(&install)?,
+        base.join("data").to_string_lossy()
+    );
+    install.emqx(&["relup", "rollback"])?.success()?;
+    install.emqx(&["restart"])?.success()?;
+    assert_eq!(
+        node::root_dir(&install)?,
+        install.root().to_string_lossy(),
+        "rolled back"
+    );
+    assert!(!base.join("relup").exists());
+    install.stop()?;
+    Ok(())
+}

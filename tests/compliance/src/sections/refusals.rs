@@ -35,6 +35,7 @@ pub const CASES: &[Case] = &[
     ),
     kept("5.2", "all features load all code", Looking(EMBEDDED)),
     kept("5.3", "a VM that does not start", Steps(no_vm)),
+    ours("5.3", "a release for another machine", Steps(other_machine)),
     kept("5.3", "a crypto that does not load", Steps(no_crypto)).needs(SAMPLE),
     kept(
         "5.3",
@@ -129,6 +130,23 @@ fn essential(subject: &Subject) -> Result<()> {
     let mode = args.windows(2).find(|pair| pair[0] == "-mode");
     ensure!(mode.is_some_and(|pair| pair[1] == "embedded"), "{args:?}");
     Ok(())
+}
+
+fn other_machine(subject: &Subject) -> Result<()> {
+    let site = subject.fresh()?;
+    let program = site.path(format!("erts-{}/bin/erlexec", site.facts.erts));
+    let mut elf = fs_err::read(&program)?;
+    // The machine in the header of an ELF file: one that nobody has.
+    elf[18..20].copy_from_slice(&[0xfe, 0xfe]);
+    fs_err::write(&program, elf)?;
+    for command in ["start", "foreground", "check_config"] {
+        let told = site.emqx(&[command])?.exit_code(1)?;
+        for text in ["erlexec", "Exec format error", &site.facts.vsn, "libcrypto"] {
+            ensure!(told.stderr.contains(text), "nothing of {text:?}: {told}");
+        }
+        ensure!(told.stderr.matches("ERROR: ").count() == 1, "{told}");
+    }
+    site.demand_nothing_runs()
 }
 
 fn no_vm(subject: &Subject) -> Result<()> {

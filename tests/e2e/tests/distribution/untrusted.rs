@@ -294,6 +294,21 @@ fn a_node_whose_certificate_has_expired_is_refused_only_by_who_checks() -> Resul
     )
 }
 
+/// A start that waits for what cannot come about would take its hour.
+#[test]
+fn a_start_ends_when_its_options_can_never_reach_the_node() -> Result<()> {
+    let expired = Wanted::new("node", &[HOST]).expired();
+    let mut secure = Secure::with_node(expired, "", &verified_by("ca"))?;
+    secure.install.set_env("EMQX_WAIT_FOR_START", "3600");
+    let finished = secure.install.emqx(&["start"])?;
+    finished
+        .exit_code(2)?
+        .says("expired at 2001-01-01")?
+        .says("renew")?;
+    assert!(secure.install.vms().is_empty(), "it was shut down");
+    Ok(())
+}
+
 #[test]
 fn a_node_with_a_certificate_for_another_host_is_refused_only_by_who_checks() -> Result<()> {
     let elsewhere = Wanted::new("node", &["node.example.org"]);
