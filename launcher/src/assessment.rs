@@ -12,14 +12,15 @@ use relup_cmd::assessment::{FallBack, Known, Subject};
 
 use crate::boot::probe::Probe;
 use crate::command::Command;
-use crate::environment::Environment;
 use crate::error::Error;
-use crate::host::{Host, is_alive, start_time};
-use crate::install::Install;
+use crate::host::Host;
+use crate::host::environment::Environment;
+use crate::host::process::{is_alive, start_time};
 use crate::message;
+use crate::node::running::nodes_of;
+use crate::node::target::Contact;
 use crate::release::Release;
-use crate::running::nodes_of;
-use crate::target::Contact;
+use crate::release::install::Install;
 
 /// After how many boots that nobody saw ready the base is booted again.
 const ATTEMPTS: &str = "EMQX_RELUP_BOOT_ATTEMPTS";

@@ -9,8 +9,8 @@ use std::process::Command;
 
 use nix::unistd::execve;
 
-use crate::environment::Environment;
 use crate::error::Error;
+use crate::host::environment::Environment;
 use crate::redact::shown_words;
 
 /// Program, arguments, whole environment and working directory of a child.

@@ -14,10 +14,10 @@ use std::path::PathBuf;
 use relup::layout::BaseRoot;
 
 use crate::command::Command;
-use crate::environment::Environment;
 use crate::exec::exec_in_place;
 use crate::handover::candidate::{Candidate, version_of};
 use crate::host::Host;
+use crate::host::environment::Environment;
 use crate::message;
 use crate::release::Release;
 

@@ -5,49 +5,33 @@
 //! `release` say what is there, planners make values (`ExecSpec`, `Contact`),
 //! and only then something happens.
 
-mod accounts;
 mod assessment;
 mod boot;
 mod command;
 mod completions;
-mod distribution;
-mod ending;
-mod environment;
 mod error;
 mod exec;
-mod first_process;
 mod handover;
 mod host;
-mod install;
 mod invocation;
 mod manual;
 mod message;
+mod node;
 mod patience;
-mod pipe;
 mod plan;
 mod redact;
 mod release;
 mod relup_node;
 mod restart;
 mod run;
-mod running;
 mod runtime;
 mod service;
 mod shell;
 mod small_vm;
 mod sourced;
 mod stop;
-mod stopped;
-mod supervised;
-mod syslog;
-mod systemctl;
-mod target;
 mod trace;
-mod underway;
-mod user;
-mod variables;
 mod version;
-mod vm_options;
 
 use crate::host::Host;
 

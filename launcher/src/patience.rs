@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::time::{Duration, Instant};
 
-use crate::environment::Environment;
+use crate::host::environment::Environment;
 use crate::message;
 use crate::sourced::{Origin, Shown, Sourced};
 

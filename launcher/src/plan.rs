@@ -13,13 +13,13 @@ use std::fmt::Write;
 
 use crate::assessment;
 use crate::command::Command;
-use crate::environment::Environment;
 use crate::error::Error;
 use crate::host::Host;
+use crate::host::environment::Environment;
 use crate::message;
 use crate::release::Release;
+use crate::service::supervised;
 use crate::sourced::{Origin, Shown, Sourced};
-use crate::supervised;
 
 pub use step::Step;
 

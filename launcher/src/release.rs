@@ -2,6 +2,9 @@
 //! and versions come from the tree's own file, directories and user from the base's: the base may
 //! be a package and the tree a tarball, which would look for its configuration elsewhere.
 
+pub mod install;
+pub mod variables;
+
 use std::path::{Path, PathBuf};
 
 use relup::layout::Tree;
@@ -9,10 +12,10 @@ use relup::vars::EmqxVars;
 use relup::vsn::ReleaseVsn;
 use shims::cookie::Cookie;
 
-use crate::environment::Environment;
 use crate::error::Error;
 use crate::host::Host;
-use crate::install::Install;
+use crate::host::environment::Environment;
+use crate::release::install::Install;
 use crate::sourced::{Origin, Sourced};
 
 /// The release in force, as everything after this module knows it.

@@ -15,12 +15,12 @@ use shims::command as node;
 use shims::dist::{CallOptions, CallOutcome, Connection, DistError};
 use shims::term::{self, Term};
 
-use crate::environment::Environment;
 use crate::error::Error;
-use crate::host::user_of;
+use crate::host::environment::Environment;
+use crate::host::process::user_of;
+use crate::node::target::Contact;
 use crate::release::Release;
 use crate::small_vm::plan_small_vm;
-use crate::target::Contact;
 
 /// How long a question to the node may take that it answers from memory.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);

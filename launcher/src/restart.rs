@@ -10,9 +10,9 @@ use crate::boot::refusal::refuse_besides;
 use crate::command::Command;
 use crate::error::Error;
 use crate::host::Host;
+use crate::node::target::{CONNECT_TIMEOUT, Contact};
 use crate::release::Release;
 use crate::stop;
-use crate::target::{CONNECT_TIMEOUT, Contact};
 
 /// Stops the node, if one runs, and starts it.
 ///

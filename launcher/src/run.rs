@@ -10,28 +10,28 @@ use crate::boot::refusal::make_dir;
 use crate::boot::{self, Boot, daemon};
 use crate::command::{Command, command_usage, usage};
 use crate::completions;
-use crate::environment::Environment;
 use crate::error::Error;
 use crate::exec::exec;
-use crate::first_process;
 use crate::handover;
+use crate::host::environment::Environment;
+use crate::host::first_process;
+use crate::host::syslog;
+use crate::host::user::become_runner;
 use crate::host::{Host, called_as};
-use crate::install::Install;
 use crate::invocation::{Invocation, parse};
 use crate::manual;
 use crate::message;
+use crate::node::target::Contact;
 use crate::plan;
 use crate::release::Release;
+use crate::release::install::Install;
 use crate::relup_node::RelupNode;
 use crate::restart::restart;
 use crate::runtime;
+use crate::service::supervised;
 use crate::shell;
 use crate::sourced::{Origin, Sourced};
 use crate::stop;
-use crate::supervised;
-use crate::syslog;
-use crate::target::Contact;
-use crate::user::become_runner;
 use crate::version;
 
 /// What the hot-upgrade commands call themselves.
@@ -249,7 +249,7 @@ fn relup_command(release: &Release, env: &Environment, words: &[OsString]) -> u8
         booted_vsn: ReleaseVsn::clone(&release.vsn),
         rel_name: release.name.clone(),
         plugins_dir: plugins_dir(&release.install.base, env),
-        data_dir: Some(crate::target::data_dir_hint(release, env)),
+        data_dir: Some(crate::node::target::data_dir_hint(release, env)),
         invocation: RELUP.into(),
     };
     let mut node = RelupNode::new(release, env);

@@ -10,7 +10,7 @@ use shims::io_server::Console;
 use crate::command::Command;
 use crate::error::Error;
 use crate::message;
-use crate::target::Contact;
+use crate::node::target::Contact;
 
 /// How long `rpc` and `rpcterms` wait for the call.
 const RPC_TIMEOUT: Duration = Duration::from_secs(60);

@@ -3,6 +3,9 @@
 //! name that would clash with a file of the hierarchy has a `_` in front, and a unit may have
 //! groups of its own below it.
 
+pub mod supervised;
+pub mod systemctl;
+
 /// A service of a systemd manager.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {

@@ -5,12 +5,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::command::Command;
-use crate::environment::Environment;
 use crate::error::Error;
 use crate::exec::ExecSpec;
-use crate::pipe::{self, Daemon};
+use crate::host::environment::Environment;
+use crate::node::pipe::{self, Daemon};
+use crate::node::target::{Contact, data_dir_hint};
 use crate::release::Release;
-use crate::target::{Contact, data_dir_hint};
 
 /// The seconds between a node's ticks where its command line does not tell.
 const DEFAULT_TICKTIME: &str = "120";

@@ -3,8 +3,8 @@
 
 use std::ffi::OsString;
 
-use crate::environment::Environment;
 use crate::exec::ExecSpec;
+use crate::host::environment::Environment;
 use crate::release::Release;
 
 /// One process asks and waits: few schedulers and small tables start faster.

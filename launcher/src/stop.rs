@@ -14,17 +14,17 @@ use shims::term::{as_atom, as_tuple};
 
 use crate::assessment;
 use crate::command::Command;
-use crate::ending::Ending;
 use crate::error::Error;
 use crate::host::Host;
+use crate::host::ending::Ending;
+use crate::host::syslog;
 use crate::message;
+use crate::node::pipe::Daemon;
+use crate::node::running::RunningNode;
+use crate::node::target::{CONNECT_TIMEOUT, Contact};
+use crate::node::underway::{self, Underway};
 use crate::patience::{self, Patience};
-use crate::pipe::Daemon;
 use crate::release::Release;
-use crate::running::RunningNode;
-use crate::syslog;
-use crate::target::{CONNECT_TIMEOUT, Contact};
-use crate::underway::{self, Underway};
 
 /// How long the node may at least take to shut its applications down.
 const GRACE: Duration = Duration::from_secs(120);

@@ -5,8 +5,8 @@
 use jiff::Timestamp;
 
 use crate::host::Host;
-use crate::install::Install;
 use crate::release::Release;
+use crate::release::install::Install;
 
 /// The launcher's own version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use relup::term::{Parsed, Term, parse_expression};
 
-use crate::environment::Environment;
 use crate::error::Error;
+use crate::host::environment::Environment;
+use crate::node::stopped::{PlainLines, plain_lines};
 use crate::sourced::{Origin, Sourced};
-use crate::stopped::{PlainLines, plain_lines};
 
 /// The keys that are looked up; the licence's key only where one is needed.
 pub const KEYS: [&str; 6] = [

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use shims::cookie::Cookie;
 
 use crate::boot::config::BootConfigs;
-use crate::environment::Environment;
 use crate::error::Error;
+use crate::host::environment::Environment;
 use crate::release::Release;
 use crate::sourced::{Origin, Sourced};
 

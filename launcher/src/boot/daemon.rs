@@ -12,16 +12,16 @@ use crate::boot::refusal::warn;
 use crate::boot::watch::{Outcome, watch};
 use crate::boot::{Boot, PREPARED};
 use crate::command::Command;
-use crate::distribution::Distribution;
 use crate::error::Error;
 use crate::exec::ExecSpec;
 use crate::host::Host;
 use crate::message;
+use crate::node::distribution::Distribution;
+use crate::node::pipe::in_directory;
+use crate::node::stopped::vm_arguments;
+use crate::node::target::warn_of_tls;
 use crate::patience::{self, Patience};
-use crate::pipe::in_directory;
 use crate::release::Release;
-use crate::stopped::vm_arguments;
-use crate::target::warn_of_tls;
 
 /// Starts the daemon and waits for it.
 ///

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use shims::boot_helper::{Answer, Dialogue};
 
-use crate::environment::Environment;
 use crate::error::Error;
+use crate::host::environment::Environment;
 use crate::message;
 use crate::release::Release;
 use crate::small_vm::plan_small_vm;

@@ -9,8 +9,8 @@ use shims::boot_helper::Answer;
 use crate::boot::config::{BootConfigs, KEYS, LICENSE_KEY};
 use crate::boot::helper::HelperVm;
 use crate::boot::nodetool;
-use crate::environment::Environment;
 use crate::error::Error;
+use crate::host::environment::Environment;
 use crate::redact::REDACTED;
 use crate::release::Release;
 

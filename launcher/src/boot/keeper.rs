@@ -10,11 +10,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::boot::watch::Sighting;
-use crate::ending::Ending;
-use crate::host::is_alive;
+use crate::host::ending::Ending;
+use crate::host::process::is_alive;
 use crate::message;
+use crate::node::pipe::{self, run_erls};
 use crate::patience::Patience;
-use crate::pipe::{self, run_erls};
 
 /// How often in a row no process may be seen. `run_erl` forks twice on its way to being a daemon,
 /// and one look at the process table can miss the old process and the new one.

@@ -1,6 +1,6 @@
 //! `EMQX_LOG__TO` of older releases, translated to what the schema knows.
 
-use crate::environment::Environment;
+use crate::host::environment::Environment;
 use crate::sourced::{Origin, Sourced};
 
 /// How the node is started, as far as its log is concerned.

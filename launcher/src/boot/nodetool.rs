@@ -7,9 +7,9 @@ use std::process::{Output, Stdio};
 
 use crate::boot::generated::Generated;
 use crate::boot::hocon::Refusal;
-use crate::environment::Environment;
 use crate::error::Error;
 use crate::exec::ExecSpec;
+use crate::host::environment::Environment;
 use crate::host::local_time_stamp;
 use crate::message;
 use crate::release::Release;

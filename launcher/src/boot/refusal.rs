@@ -10,12 +10,12 @@ use nix::unistd::{AccessFlags, eaccess, geteuid};
 use crate::boot::Boot;
 use crate::boot::cookie::check_default_cookie;
 use crate::command::Command;
-use crate::environment::Environment;
 use crate::error::Error;
+use crate::host::environment::Environment;
 use crate::host::open_files_limit;
 use crate::message;
+use crate::node::running::nodes_of;
 use crate::release::Release;
-use crate::running::nodes_of;
 use crate::sourced::{Origin, Sourced};
 
 /// Warns about what a broker will suffer from later: few open files, a well-known cookie.

@@ -5,8 +5,8 @@
 use shims::boot_helper::Answer;
 
 use crate::boot::helper::HelperVm;
-use crate::environment::Environment;
 use crate::error::Error;
+use crate::host::environment::Environment;
 use crate::message;
 use crate::release::{Release, prepend_path};
 

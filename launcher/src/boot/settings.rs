@@ -3,8 +3,8 @@
 use shims::node_name::NodeName;
 
 use crate::boot::config::BootConfigs;
-use crate::environment::Environment;
 use crate::error::Error;
+use crate::host::environment::Environment;
 use crate::sourced::{Origin, Sourced};
 
 /// The node's name: the environment's, the configuration's, or EMQX's own.

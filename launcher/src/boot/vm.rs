@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::command::Command;
-use crate::environment::Environment;
 use crate::exec::ExecSpec;
+use crate::host::environment::Environment;
 use crate::release::Release;
 
 /// What the VM's command line is made of.

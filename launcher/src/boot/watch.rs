@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use shims::dist::{DistError, Target};
 
 use crate::boot::probe::{Lost, Probe};
-use crate::ending::Ending;
+use crate::host::ending::Ending;
 
 /// How often the node is asked: well below what a person notices, and cheap.
 const POLL: Duration = Duration::from_millis(10);

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use crate::service::systemctl::command_line;
 use crate::service::{Manager, Unit};
-use crate::systemctl::command_line;
 
 /// What to look at where the release's VM does not run on this machine.
 pub fn hints_for_the_vm(build_info: &str, vsn: &str) -> Vec<String> {

@@ -8,7 +8,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::command::Command;
 use crate::manual::facts::{FILES, exits};
-use crate::variables::obeyed_by;
+use crate::release::variables::obeyed_by;
 use crate::version::{VERSION, source_day};
 
 /// The section of the manual.

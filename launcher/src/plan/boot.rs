@@ -15,18 +15,18 @@ use crate::boot::log_env::{self, Logging};
 use crate::boot::refusal::{check_writable, refuse_besides, security_profile, warn};
 use crate::boot::siz::siz_files;
 use crate::command::Command;
-use crate::environment::Environment;
 use crate::error::Error;
 use crate::exec::ExecSpec;
 use crate::host::Host;
+use crate::host::environment::Environment;
 use crate::message;
+use crate::node::target::Contact;
 use crate::patience::{self, Patience};
 use crate::plan::{Plan, Step, talk};
 use crate::redact::shown_args_file;
 use crate::release::Release;
 use crate::shell::{elixir_program, wants_iex};
 use crate::small_vm::plan_small_vm;
-use crate::target::Contact;
 
 /// Stands in names of files for the time of the boot.
 const TIME: &str = "<time>";

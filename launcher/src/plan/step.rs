@@ -3,8 +3,8 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::environment::Environment;
 use crate::exec::ExecSpec;
+use crate::host::environment::Environment;
 use crate::redact::{shown_variable, shown_words};
 
 /// What a command would do next.

@@ -8,13 +8,13 @@ use shims::dist::{Port, Target};
 use crate::command::Command;
 use crate::error::Error;
 use crate::host::Host;
+use crate::node::target::{CONNECT_TIMEOUT, Contact};
+use crate::node::underway;
 use crate::patience::{self, Patience};
 use crate::plan::{Plan, Step};
 use crate::redact::shown_words;
 use crate::release::Release;
 use crate::shell;
-use crate::target::{CONNECT_TIMEOUT, Contact};
-use crate::underway;
 
 /// Adds what the command would do.
 ///

@@ -8,12 +8,12 @@ use shims::command::os_pid;
 use shims::dist::{CallOptions, CallOutcome, Connection, DistError};
 use shims::term::{as_text, as_tuple, string};
 
-use crate::ending::Ending;
 use crate::error::Error;
-use crate::host::{PID_NAMESPACE, pid_namespace};
+use crate::host::ending::Ending;
+use crate::host::process::{PID_NAMESPACE, pid_namespace};
+use crate::node::target::{CONNECT_TIMEOUT, Contact};
 use crate::patience::Patience;
 use crate::stop::{KNOCK, RETRY, finish_rpc, shut_down};
-use crate::target::{CONNECT_TIMEOUT, Contact};
 
 /// Stops it. It has stopped when its connections are closed and its port does not answer, and its
 /// process is gone where that can be known.

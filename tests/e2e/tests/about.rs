@@ -300,7 +300,7 @@ fn every_environment_variable_that_is_read_is_in_the_manual() -> e2e::Result<()>
         .collect();
     assert!(
         missing.is_empty(),
-        "add them to launcher/src/variables.rs: {missing:?}"
+        "add them to launcher/src/release/variables.rs: {missing:?}"
     );
     Ok(())
 }

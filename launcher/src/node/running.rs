@@ -8,10 +8,10 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::distribution::Distribution;
-use crate::host::{self, Process, process_table};
+use crate::host::process::{self, Process, process_table};
+use crate::node::distribution::Distribution;
+use crate::node::vm_options::VmOptions;
 use crate::release::Release;
-use crate::vm_options::VmOptions;
 
 /// A VM that runs a release below the base.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,18 +38,18 @@ pub fn nodes_of(release: &Release) -> Vec<RunningNode> {
     // The directory of the program, which `BASE_RUNNER_ROOT_DIR` may set apart from the base.
     let own = release.launcher.ancestors().nth(2).unwrap_or(base);
     let mut nodes = running_nodes(&process_table(), &[base, own]);
-    nodes.retain(|node| host::sees_as_we_do(node.pid, &node.root) != Some(false));
+    nodes.retain(|node| process::sees_as_we_do(node.pid, &node.root) != Some(false));
     // One program may serve several bases; a node works in its own.
     nodes.retain(|node| {
-        node.root.starts_with(base) || host::cwd_of(node.pid).is_none_or(|cwd| cwd == base)
+        node.root.starts_with(base) || process::cwd_of(node.pid).is_none_or(|cwd| cwd == base)
     });
     let nodes = without_copies(nodes, |pid| {
         // A tracer is a parent with the same arguments, but another program.
-        let parent = host::parent_of(pid)?;
-        (host::exe_of(parent)? == host::exe_of(pid)?).then_some(parent)
+        let parent = process::parent_of(pid)?;
+        (process::exe_of(parent)? == process::exe_of(pid)?).then_some(parent)
     });
     without_onlookers(nodes, |node| {
-        host::exe_of(node.pid).is_some_and(|exe| is_vm(&exe))
+        process::exe_of(node.pid).is_some_and(|exe| is_vm(&exe))
     })
 }
 
@@ -140,7 +140,7 @@ fn unquote(atom: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::distribution::Listens;
+    use crate::node::distribution::Listens;
     use std::ffi::OsString;
 
     fn process(pid: i32, args: &[&str]) -> Process {

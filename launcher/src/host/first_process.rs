@@ -18,7 +18,8 @@ use signal_hook::flag::register_conditional_shutdown;
 
 use crate::command::Command;
 use crate::exec::ExecSpec;
-use crate::host::{Host, children_of, exe_of};
+use crate::host::Host;
+use crate::host::process::{children_of, exe_of};
 use crate::release::Release;
 
 /// How long programs of the helper VM may take to end after it.

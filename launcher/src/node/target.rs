@@ -11,16 +11,17 @@ use shims::node_name::NodeName;
 use crate::boot::config::absolute_dir;
 use crate::boot::cookie::{CookieSource, cookie_of_file};
 use crate::boot::ssl_options;
-use crate::distribution::{Distribution, way_to_nodes};
-use crate::environment::Environment;
 use crate::error::Error;
-use crate::host::{others_are_hidden, read_optional};
+use crate::host::environment::Environment;
+use crate::host::process::others_are_hidden;
+use crate::host::read_optional;
 use crate::message;
+use crate::node::distribution::{Distribution, way_to_nodes};
+use crate::node::running::{RunningNode, nodes_of};
+use crate::node::stopped::{newest_vm_args, plain_lines, vm_arguments};
+use crate::node::vm_options::VmOptions;
 use crate::release::Release;
-use crate::running::{RunningNode, nodes_of};
 use crate::sourced::{Origin, Sourced};
-use crate::stopped::{newest_vm_args, plain_lines, vm_arguments};
-use crate::vm_options::VmOptions;
 
 /// How long a node may take to answer a connection: a healthy one takes milliseconds, one under
 /// heavy load may take seconds.

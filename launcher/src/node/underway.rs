@@ -5,12 +5,11 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use crate::host::{
-    Process, exe_of, process, process_table, read_optional, sees_as_we_do, variable_of,
-};
-use crate::pipe::{Daemon, vm_of};
+use crate::host::process::{Process, exe_of, process, process_table, sees_as_we_do, variable_of};
+use crate::host::read_optional;
+use crate::node::pipe::{Daemon, vm_of};
+use crate::node::stopped::plain_values;
 use crate::release::Release;
-use crate::stopped::plain_values;
 
 /// The commands that lead to a VM, in the order in which `stop` ends them: the console of a daemon
 /// before the `start` that waits for it and then says why nothing came of it.

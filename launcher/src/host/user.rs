@@ -2,9 +2,9 @@
 
 use nix::unistd::{Gid, Uid, getegid, geteuid, getgroups, setgid, setgroups, setuid};
 
-use crate::accounts::Account;
 use crate::error::Error;
 use crate::host::Host;
+use crate::host::accounts::Account;
 use crate::sourced::Sourced;
 
 /// Makes this process the runner user's; the environment then has `HOME USER LOGNAME SHELL` of that

@@ -5,10 +5,10 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use crate::accounts::Account;
-use crate::environment::Environment;
 use crate::exec::ExecSpec;
 use crate::host::Host;
+use crate::host::accounts::Account;
+use crate::host::environment::Environment;
 use crate::service::{Manager, Unit};
 
 /// Where it is on every system that has it, for callers with a short `PATH`.

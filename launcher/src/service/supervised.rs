@@ -11,8 +11,8 @@ use crate::command::Command;
 use crate::error::Error;
 use crate::host::Host;
 use crate::release::Release;
-use crate::supervised::case::Case;
-use crate::systemctl::command_line;
+use crate::service::supervised::case::Case;
+use crate::service::systemctl::command_line;
 
 /// Whose the unit is that the node's process is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,9 +11,11 @@ use std::path::{Path, PathBuf};
 use fs_err::os::unix::fs::OpenOptionsExt;
 use nix::fcntl::OFlag;
 
-use crate::environment::Environment;
 use crate::error::Error;
-use crate::host::{Process, children_of, open_files_of, parent_of, process, process_table};
+use crate::host::environment::Environment;
+use crate::host::process::{
+    Process, children_of, open_files_of, parent_of, process, process_table,
+};
 use crate::sourced::{Origin, Sourced};
 
 /// Stops the node in a hurry. The shell is restricted: `init:stop()` would be refused.

@@ -354,7 +354,7 @@ mod tests {
 
     #[test]
     fn the_readme_has_the_same_table() {
-        let readme = include_str!("../../README.md");
+        let readme = include_str!("../../../README.md");
         let rows: Vec<&str> = readme
             .lines()
             .skip_while(|line| *line != "| variable | default | what it does |")

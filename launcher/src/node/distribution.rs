@@ -8,11 +8,11 @@ use shims::cookie::Cookie;
 use shims::dist::{Port, Target, Tls, TlsSource};
 use shims::node_name::NodeName;
 
-use crate::environment::Environment;
 use crate::error::Error;
+use crate::host::environment::Environment;
+use crate::node::vm_options::VmOptions;
 use crate::release::Release;
 use crate::sourced::{Origin, Sourced};
-use crate::vm_options::VmOptions;
 
 /// The port from which EMQX counts up where there is no epmd.
 pub const DIST_BASE_PORT: u16 = 4370;

@@ -6,20 +6,21 @@ use std::time::{Duration, Instant};
 
 use crate::boot::watch::{Outcome, Sighting, watch};
 use crate::command::Command;
-use crate::ending::Ending;
 use crate::error::Error;
 use crate::exec::ExecSpec;
-use crate::host::{Host, cgroups_of, has_systemd, parent_of, user_of};
+use crate::host::ending::Ending;
+use crate::host::process::{cgroups_of, parent_of, user_of};
+use crate::host::{Host, has_systemd};
 use crate::message;
+use crate::node::pipe::Daemon;
+use crate::node::running::{RunningNode, nodes_of};
+use crate::node::target::Contact;
 use crate::patience::{self, Patience};
-use crate::pipe::Daemon;
 use crate::release::Release;
-use crate::running::{RunningNode, nodes_of};
 use crate::service::Unit;
+use crate::service::supervised::{Owner, Way, plan_way};
+use crate::service::systemctl::{Properties, Systemctl, command_line};
 use crate::stop::with_reports;
-use crate::supervised::{Owner, Way, plan_way};
-use crate::systemctl::{Properties, Systemctl, command_line};
-use crate::target::Contact;
 
 /// How long processes of the unit may outlive its stop.
 const LEFTOVER: Duration = Duration::from_secs(5);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use crate::host::{is_alive, start_time};
+use crate::host::process::{is_alive, start_time};
 
 /// How often the process is looked at where there is no handle for it.
 const LOOK: Duration = Duration::from_millis(10);
