@@ -99,7 +99,8 @@ fn until_it_is_the_vm(child: &mut Child, started: Instant) -> Result<Duration> {
     }
 }
 
-/// The arguments of the one node of an installation, but for the times in the names of its files.
+/// The arguments of the one node of an installation, but for the times in the names of its files, and
+/// for the place of the cookie: hocon and the launcher write it into different lines.
 pub(super) fn arguments(install: &Install) -> Result<Vec<String>> {
     let vms = install.vms();
     let [vm] = vms.as_slice() else {
@@ -116,5 +117,11 @@ pub(super) fn arguments(install: &Install) -> Result<Vec<String>> {
         };
         shown.to_string_lossy().into_owned()
     });
-    Ok(masked.collect())
+    let mut words: Vec<String> = masked.collect();
+    if let Some(at) = words.iter().position(|word| word == "-setcookie") {
+        let last = (at + 2).min(words.len());
+        let cookie: Vec<String> = words.drain(at..last).collect();
+        words.extend(cookie);
+    }
+    Ok(words)
 }
