@@ -128,7 +128,7 @@ impl<'a> RelupNode<'a> {
             fs_err::write(&path, &script.source).map_err(|error| failed(&error))?;
             spec.args.push(path.into());
         }
-        let mut command = spec.command();
+        let mut command = spec.command().map_err(|error| failed(&error))?;
         let output = command.stdin(Stdio::null()).output();
         let output = output.map_err(|error| failed(&error))?;
         let answers = String::from_utf8_lossy(&output.stdout);

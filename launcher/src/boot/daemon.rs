@@ -83,7 +83,8 @@ impl Prepared<'_> {
         let keeper = Keeper::expect(&self.pipe_dir);
         let spec = run_erl(self.release, &self.boot, &self.pipe_dir, &self.time);
         assessment::count(host, self.release);
-        let status = spec.command().status().map_err(|source| Error::Exec {
+        let started = spec.command().and_then(|mut command| command.status());
+        let status = started.map_err(|source| Error::Exec {
             program: spec.program.clone(),
             source,
         })?;

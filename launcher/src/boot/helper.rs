@@ -48,7 +48,7 @@ impl HelperVm {
             program: spec.program.clone(),
             source,
         };
-        let mut command = spec.command();
+        let mut command = spec.command().map_err(failed)?;
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

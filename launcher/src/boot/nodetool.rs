@@ -134,14 +134,13 @@ fn run(release: &Release, env: &Environment, args: Vec<OsString>) -> Result<Outp
         env,
         cwd: release.install.base.path().to_path_buf(),
     };
-    let mut command = spec.command();
-    command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|source| Error::Exec {
-            program: spec.program.clone(),
-            source,
-        })
+    let output = spec
+        .command()
+        .and_then(|mut command| command.stdin(Stdio::null()).output());
+    output.map_err(|source| Error::Exec {
+        program: spec.program.clone(),
+        source,
+    })
 }
 
 fn words(words: &[&str]) -> Vec<OsString> {

@@ -64,7 +64,7 @@ impl<'a> Systemctl<'a> {
     /// Asks about the unit. None where nobody answers, or knows it.
     pub fn show(&self) -> Option<Properties> {
         let options = ["--no-pager", "--property", PROPERTIES];
-        let mut command = self.plan("show", &options).command();
+        let mut command = self.plan("show", &options).command().ok()?;
         let output = command.stdin(Stdio::null()).output().ok()?;
         let properties = Properties::parse(&String::from_utf8_lossy(&output.stdout));
         (output.status.success() && properties.load_state == "loaded").then_some(properties)
@@ -76,10 +76,9 @@ impl<'a> Systemctl<'a> {
     /// What it says against it, on one line.
     pub fn perform(&self, verb: &str, options: &[&str]) -> Result<(), String> {
         let options = [&["--no-ask-password"], options].concat();
-        let mut command = self.plan(verb, &options).command();
+        let command = self.plan(verb, &options).command();
         let output = command
-            .stdin(Stdio::null())
-            .output()
+            .and_then(|mut command| command.stdin(Stdio::null()).output())
             .map_err(|error| format!("{}: {error}", self.program.display()))?;
         if output.status.success() {
             return Ok(());

@@ -168,9 +168,12 @@ impl<'a> Case<'a> {
 
     /// Checks the configuration. Gives the exit code where it is refused; it has said why.
     fn check_config(&self) -> Result<Option<u8>, Error> {
-        let mut command = self.as_runner("check_config").command();
-        let command = command.stdin(Stdio::null()).stderr(Stdio::inherit());
-        let output = command.output().map_err(|source| Error::Exec {
+        let command = self.as_runner("check_config").command();
+        let output = command.and_then(|mut command| {
+            let command = command.stdin(Stdio::null()).stderr(Stdio::inherit());
+            command.output()
+        });
+        let output = output.map_err(|source| Error::Exec {
             program: self.host.exe.clone(),
             source,
         })?;
@@ -187,7 +190,8 @@ impl<'a> Case<'a> {
     fn note_ready(&self) {
         if self.release.install.hot.is_some() {
             // Whatever it says, the next command will see as well.
-            let _ = self.as_runner("ping").command().output();
+            let ping = self.as_runner("ping").command();
+            let _ = ping.and_then(|mut command| command.output());
         }
     }
 

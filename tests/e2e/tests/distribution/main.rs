@@ -4,6 +4,7 @@
 mod authority;
 mod by_name;
 mod epmd;
+mod kept_out;
 mod secure;
 mod spoken;
 mod unseen;

@@ -52,9 +52,14 @@ impl Secure {
         self.install.path(CERTS)
     }
 
-    /// Writes the file of options. The node's certificate is always the same.
+    /// Writes the file of options. The node's certificate is always the same. A client that is not
+    /// told otherwise takes any node, as it does by itself before OTP 26.
     pub fn write_options(&self, server: &str, client: &str) -> Result<()> {
         let own = identity("node");
+        let says = ["{verify,", "{cacertfile,"]
+            .iter()
+            .any(|option| client.contains(option));
+        let client = &list(&[client, if says { "" } else { UNCHECKED }]);
         self.write_file(&format!(
             "[{{server, [{}]}}, {{client, [{client}]}}].\n",
             list(&[&own, server])
