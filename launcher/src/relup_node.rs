@@ -7,10 +7,12 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use relup::node::{
-    ApplyDone, ApplyEvent, ApplyFailure, ApplyRequest, HopScript, HopSummary, NodeFacts,
+    ApplyDone, ApplyEvent, ApplyFailure, ApplyRequest, ClusterNode, HopScript, HopSummary,
+    NodeFacts,
 };
 use relup_cmd::{Node, NodeError, PluginLogRow};
 use shims::agent::{self, AgentError};
+use shims::cluster;
 use shims::command as node;
 use shims::dist::{CallOptions, CallOutcome, Connection, DistError};
 use shims::term::{self, Term};
@@ -24,6 +26,9 @@ use crate::small_vm::plan_small_vm;
 
 /// How long a question to the node may take that it answers from memory.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long each node of a cluster may take for an answer.
+const CLUSTER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Evaluates hop files named on the command line and prints a line for each.
 const EVALUATE: &str = "\
@@ -194,6 +199,10 @@ impl Node for RelupNode<'_> {
         progress: &mut dyn FnMut(ApplyEvent),
     ) -> Result<Result<ApplyDone, ApplyFailure>, NodeError> {
         agent::apply(self.connection()?, request, progress).map_err(agent_error)
+    }
+
+    fn cluster(&mut self) -> Result<Vec<ClusterNode>, NodeError> {
+        cluster::look_around(self.connection()?, CLUSTER_TIMEOUT).map_err(|error| lost(&error))
     }
 
     fn plugin_logs(&mut self) -> Result<Vec<PluginLogRow>, NodeError> {

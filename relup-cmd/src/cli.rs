@@ -26,7 +26,7 @@ pub(crate) enum Command {
     /// List the upgrade paths that hop files are there for
     ListSupportedPaths(Plain),
     /// Show what runs, what the next start boots, and the last attempt
-    Status(Plain),
+    Status(Status),
     /// Show the upgrade attempts on this node, oldest first
     Logs(Plain),
     /// Delete the records of all upgrade attempts on this node
@@ -43,6 +43,16 @@ pub(crate) enum Command {
 /// Options of a command that takes nothing else.
 #[derive(Debug, Args)]
 pub(crate) struct Plain {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// Show what every node of the cluster runs and boots next, asked through the running node
+    #[arg(long)]
+    pub(crate) cluster: bool,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -94,8 +104,8 @@ impl Command {
         match self {
             Command::Upgrade(upgrade) => upgrade.json,
             Command::Rollback(rollback) => rollback.json,
+            Command::Status(status) => status.json,
             Command::ListSupportedPaths(plain)
-            | Command::Status(plain)
             | Command::Logs(plain)
             | Command::LogsClear(plain)
             | Command::List(plain) => plain.json,

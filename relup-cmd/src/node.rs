@@ -4,7 +4,8 @@
 //! All data that crosses the trait is plain and comes from `relup::node`.
 
 use relup::node::{
-    ApplyDone, ApplyEvent, ApplyFailure, ApplyRequest, HopScript, HopSummary, NodeFacts,
+    ApplyDone, ApplyEvent, ApplyFailure, ApplyRequest, ClusterNode, HopScript, HopSummary,
+    NodeFacts,
 };
 
 /// A node that may or may not be running.
@@ -42,6 +43,9 @@ pub trait Node {
         request: &ApplyRequest,
         progress: &mut dyn FnMut(ApplyEvent),
     ) -> Result<Result<ApplyDone, ApplyFailure>, NodeError>;
+
+    /// Every node of the cluster that the running node belongs to, itself among them.
+    fn cluster(&mut self) -> Result<Vec<ClusterNode>, NodeError>;
 
     /// The rows of the upstream plugin's own log table, oldest first; empty when there is no such table.
     fn plugin_logs(&mut self) -> Result<Vec<PluginLogRow>, NodeError>;

@@ -71,6 +71,7 @@ pub(crate) fn perform(
     let result: Result<Answer, Error> = match command {
         Command::Upgrade(args) => upgrade::run(args, install, node, console, interrupt),
         Command::ListSupportedPaths(_) => Ok(paths::run(install, node, console)),
+        Command::Status(status) if status.cluster => status::cluster(node),
         Command::Status(_) => status::run(install, node, console),
         Command::Logs(_) => logs::run(install, node, console),
         Command::LogsClear(_) => logs::clear(install, node, console),

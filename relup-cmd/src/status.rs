@@ -5,6 +5,7 @@
 //! a tree ever booted has to be remembered.
 
 mod boot;
+mod cluster;
 
 use std::path::Path;
 
@@ -24,6 +25,8 @@ use crate::release::Identity;
 use crate::state;
 use crate::status::boot::Boot;
 use crate::trees;
+
+pub(crate) use cluster::run as cluster;
 
 /// Shows the state.
 pub(crate) fn run(

@@ -1,8 +1,8 @@
 //! The data that crosses between the upgrade commands and a running node.
 //!
 //! Plain values only: the trait that carries them belongs to the commands, its implementation to
-//! the launcher, and neither a cookie nor a node name is among them. Nothing here may hold a
-//! connection or do I/O. Data: what the node and its apply agent report.
+//! the launcher, and no cookie is among them, nor a node's name that anything is done with. Nothing here
+//! may hold a connection or do I/O. Data: what the node and its apply agent report.
 
 use std::path::PathBuf;
 
@@ -23,6 +23,33 @@ pub struct NodeFacts {
     pub mnesia_hook: bool,
     /// The product's name, e.g. `EMQX Enterprise`.
     pub description: String,
+}
+
+/// A node of the cluster that the running node belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterNode {
+    /// Its name, to be shown.
+    pub name: String,
+    /// What is known of it.
+    pub state: ClusterNodeState,
+}
+
+/// What is known of a node of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClusterNodeState {
+    /// It belongs to the cluster and does not run.
+    Stopped,
+    /// It does not answer; the text says why.
+    Silent(String),
+    /// It answers.
+    Running {
+        /// The version that runs; empty where it cannot tell.
+        version: String,
+        /// `code:root_dir()`: the tree that was booted.
+        root_dir: PathBuf,
+        /// The content of its marker, `None` where there is none, or why that cannot be known.
+        marker: Result<Option<Vec<u8>>, String>,
+    },
 }
 
 /// A hop file that needs an evaluator, with the name it is reported by.

@@ -11,11 +11,13 @@
 //! | [`io_server`] | this program as the group leader of what it calls |
 //! | [`command`], [`eval`] | `ping`, `pid`, `ctl`, `rpc`, `rpcterms`, `eval` |
 //! | [`agent`], [`erl`] | the hot-apply agent in the node, and its source |
+//! | [`cluster`] | what every node of a cluster runs and boots next |
 //! | [`boot_helper`] | the dialogue with the VM that prepares a boot |
 //! | [`term`] | building and reading Erlang terms |
 
 pub mod agent;
 pub mod boot_helper;
+pub mod cluster;
 pub mod command;
 pub mod cookie;
 pub mod dist;

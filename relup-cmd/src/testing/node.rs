@@ -5,7 +5,8 @@ use std::path::Path;
 use fs_err as fs;
 use relup::journal::{Action, AttemptResult, By, Record, Step};
 use relup::node::{
-    ApplyDone, ApplyEvent, ApplyFailure, ApplyRequest, HopScript, HopSummary, NodeFacts,
+    ApplyDone, ApplyEvent, ApplyFailure, ApplyRequest, ClusterNode, HopScript, HopSummary,
+    NodeFacts,
 };
 
 use crate::node::{Node, NodeError, PluginLogRow};
@@ -24,6 +25,8 @@ pub(crate) struct FakeNode {
     pub(crate) evaluation_fails: Option<NodeError>,
     pub(crate) outcome: Outcome,
     pub(crate) plugin_rows: Vec<PluginLogRow>,
+    /// The nodes of its cluster.
+    pub(crate) cluster: Vec<ClusterNode>,
     /// The request of every apply.
     pub(crate) requests: Vec<ApplyRequest>,
     /// How many files were given to it to evaluate.
@@ -67,6 +70,7 @@ impl FakeNode {
             evaluation_fails: None,
             outcome: Outcome::Done,
             plugin_rows: Vec::new(),
+            cluster: Vec::new(),
             requests: Vec::new(),
             evaluated: 0,
             evaluating: Box::new(|| {}),
@@ -185,6 +189,10 @@ impl Node for FakeNode {
             }
             Outcome::Error(error) => Err(error),
         }
+    }
+
+    fn cluster(&mut self) -> Result<Vec<ClusterNode>, NodeError> {
+        self.facts.clone().map(|_| self.cluster.clone())
     }
 
     fn plugin_logs(&mut self) -> Result<Vec<PluginLogRow>, NodeError> {
