@@ -249,6 +249,8 @@ fn relup_command(release: &Release, env: &Environment, words: &[OsString]) -> u8
         booted_vsn: ReleaseVsn::clone(&release.vsn),
         rel_name: release.name.clone(),
         plugins_dir: plugins_dir(&release.install.base, env),
+        etc_dir: release.etc_dir.to_path_buf(),
+        log_dir: release.log_dir.to_path_buf(),
         data_dir: Some(crate::node::target::data_dir_hint(release, env)),
         invocation: RELUP.into(),
     };

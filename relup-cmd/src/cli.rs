@@ -68,6 +68,11 @@ pub(crate) struct Upgrade {
     /// Take the instructions from this hop file
     #[arg(long, value_name = "FILE")]
     pub(crate) relup: Option<PathBuf>,
+    /// Copy data, etc and log into a new directory below DIR before anything is changed
+    #[arg(long, value_name = "DIR")]
+    pub(crate) backup: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) hooks: HookOptions,
     /// Kill processes that still run code older than the running release's
     #[arg(long)]
     pub(crate) brutal_purge: bool,
@@ -81,9 +86,19 @@ pub(crate) struct Rollback {
     /// The deployed version to boot instead of the original one
     #[arg(long, value_name = "VSN")]
     pub(crate) to: Option<ReleaseVsn>,
+    #[command(flatten)]
+    pub(crate) hooks: HookOptions,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Options of a command that runs the operator's hooks.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct HookOptions {
+    /// How long each hook in etc/relup.d may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub(crate) hook_timeout: u64,
 }
 
 #[derive(Debug, Args)]

@@ -137,6 +137,12 @@ pub(crate) enum Error {
     /// A deployed tree differs from what its manifest says.
     #[error("{}: {reason}", tree.display())]
     TreeDamaged { tree: PathBuf, reason: String },
+    /// A program of the operator's refuses, or cannot be run.
+    #[error("{}: {reason}", hook.display())]
+    HookFailed { hook: PathBuf, reason: String },
+    /// A backup that would copy itself.
+    #[error("{} is inside of {}, which it would be a copy of", dir.display(), part.display())]
+    BackupInside { dir: PathBuf, part: PathBuf },
     /// The user stopped the command before anything had changed.
     #[error("interrupted; nothing was changed")]
     Interrupted,
@@ -243,6 +249,8 @@ impl Error {
             Error::NothingToRollBack(_) => "nothing_to_roll_back",
             Error::NotDeployed { .. } => "not_deployed",
             Error::TreeDamaged { .. } => "tree_damaged",
+            Error::HookFailed { .. } => "hook_failed",
+            Error::BackupInside { .. } => "backup_inside",
             Error::Interrupted | Error::InterruptedApply => "interrupted",
             Error::Io { .. } => "io_error",
         }
@@ -304,6 +312,10 @@ impl Error {
             Error::NothingToRollBack(_) => "`emqx relup list` shows the trees there are",
             Error::NotDeployed { .. } => "`emqx relup list` shows the versions that are",
             Error::TreeDamaged { .. } => "choose another tree; `emqx relup list` shows them",
+            Error::HookFailed { .. } => {
+                "what it printed stands above; mend it, or move it out of relup.d to go on without it"
+            }
+            Error::BackupInside { .. } => "give --backup a directory outside of the installation",
             Error::Interrupted | Error::Io { .. } => return None,
         };
         Some(text.to_owned())
@@ -347,6 +359,8 @@ impl Error {
             | Error::NothingToRollBack(_)
             | Error::NotDeployed { .. }
             | Error::TreeDamaged { .. }
+            | Error::HookFailed { .. }
+            | Error::BackupInside { .. }
             | Error::Interrupted
             | Error::Io { .. } => 1,
         }

@@ -21,6 +21,10 @@ pub struct Install {
     pub rel_name: String,
     /// Where plugins are installed (their hops are searched).
     pub plugins_dir: PathBuf,
+    /// The configuration directory, in which `relup.d/` holds the operator's hooks.
+    pub etc_dir: PathBuf,
+    /// The log directory.
+    pub log_dir: PathBuf,
     /// The data directory from the configuration, where it is known without asking the node.
     pub data_dir: Option<PathBuf>,
     /// How the command was called, `emqx relup` or `emqx ctl relup`, for the usage texts.

@@ -24,12 +24,14 @@
 
 mod apply;
 pub mod assessment;
+mod backup;
 mod cli;
 mod compat;
 mod debris;
 mod deploy;
 mod durable;
 mod error;
+mod hooks;
 mod hops;
 mod install;
 mod interrupt;

@@ -11,10 +11,12 @@ use relup::vsn::ReleaseVsn;
 use crate::assessment;
 use crate::cli;
 use crate::error::Error;
+use crate::hooks::{self, Hooks};
 use crate::install::Install;
+use crate::interrupt::Interrupt;
 use crate::manifest_file::check_tree;
 use crate::node::Node;
-use crate::output::Answer;
+use crate::output::{Answer, Console};
 use crate::release::{Identity, check_tree_of};
 use crate::state::{self, AttemptLog};
 use crate::upgrade::{refuse_while_applying, take_lock};
@@ -32,6 +34,8 @@ pub(crate) fn run(
     args: &cli::Rollback,
     install: &Install,
     node: &mut dyn Node,
+    console: &mut Console<'_>,
+    interrupt: &Interrupt,
 ) -> Result<Answer, Error> {
     // Looking comes first: taking the lock would create `relup/` for nothing.
     let marker = state::read_marker(&install.base);
@@ -64,10 +68,22 @@ pub(crate) fn run(
         Marker::Absent => install.booted_vsn.to_string(),
         Marker::Damaged(_) => "damaged".to_owned(),
     };
+    let facts = hooks::facts("rollback", install, &from, &destination.vsn);
+    let hooks = Hooks::of(hooks::Change::Rollback, install, args.hooks, interrupt);
+    hooks.before(&facts, console)?;
+    let switched = switch(install, &from, &destination);
+    hooks.after(facts, switched.as_ref().copied(), console);
+    switched?;
+    drop(lock);
+    Ok(answer(&from, &destination))
+}
+
+/// Changes the marker, journalled.
+fn switch(install: &Install, from: &str, destination: &Destination) -> Result<(), Error> {
     let log = AttemptLog::new(
         &install.base,
         Action::Rollback,
-        from.as_str(),
+        from,
         destination.vsn.as_str(),
     );
     log.step(Step::Started)?;
@@ -84,9 +100,7 @@ pub(crate) fn run(
     log.step(Step::MarkerWritten)?;
     // Only tidiness: what is recorded of the tree before does not count for another one.
     let _ = assessment::clear(&install.base);
-    log.finished(AttemptResult::Success)?;
-    drop(lock);
-    Ok(answer(&from, &destination))
+    log.finished(AttemptResult::Success)
 }
 
 /// The release that was installed first, whole.

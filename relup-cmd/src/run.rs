@@ -75,7 +75,7 @@ pub(crate) fn perform(
         Command::Status(_) => status::run(install, node, console),
         Command::Logs(_) => logs::run(install, node, console),
         Command::LogsClear(_) => logs::clear(install, node, console),
-        Command::Rollback(args) => rollback::run(args, install, node),
+        Command::Rollback(args) => rollback::run(args, install, node, console, interrupt),
         Command::List(_) => trees::run(install, node),
         Command::Stage(args) => measure::run(args, interrupt),
     };

@@ -69,6 +69,8 @@ impl Site {
             booted_vsn: OLD.parse().expect("a version"),
             rel_name: "emqx".to_owned(),
             plugins_dir: base.default_plugins(),
+            etc_dir: base.path().join("etc"),
+            log_dir: base.path().join("log"),
             data_dir: None,
             invocation: "emqx relup".to_owned(),
             base,

@@ -15,10 +15,12 @@ use serde_json::json;
 
 use crate::apply::{AppliedHop, Watch};
 use crate::assessment;
+use crate::backup;
 use crate::cli::Upgrade;
 use crate::compat;
 use crate::debris;
 use crate::error::Error;
+use crate::hooks::{self, Hooks};
 use crate::hops::{self, FoundHop, Sources};
 use crate::install::Install;
 use crate::interrupt::Interrupt;
@@ -51,14 +53,76 @@ pub(crate) fn run(
     let approved = Approved::check(args, install, running, patches, &staged, node, console)
         .map_err(|error| error.shown_below(staged.tree().path(), staged.tarball().path()))?;
     interrupt.check()?;
-    Change {
+    let mut facts = hooks::facts(
+        "upgrade",
         install,
-        lock,
-        node,
+        approved.running.vsn.as_str(),
+        &approved.identity.vsn,
+    );
+    facts.insert(
+        "tarball".to_owned(),
+        json!(staged.tarball().path().to_string_lossy()),
+    );
+    let hooks = Hooks::of(hooks::Change::Upgrade, install, args.hooks, interrupt);
+    hooks.before(&facts, console)?;
+    let data_dir = approved.running.facts.data_dir.clone();
+    let result = back_up(
+        args.backup.as_deref(),
+        install,
+        data_dir,
         console,
         interrupt,
+    )
+    .and_then(|backup| {
+        let change = Change {
+            install,
+            lock,
+            node,
+            console: &mut *console,
+            interrupt,
+        };
+        let answer = change.perform(staged, approved)?;
+        Ok(match backup {
+            Some(path) => answer.field("backup", path.to_string_lossy()),
+            None => answer,
+        })
+    });
+    // Also after a failure: what the first hook has prepared has to be taken back.
+    hooks.after(facts, result.as_ref().map(|_| ()), console);
+    result
+}
+
+/// The backup that the operator has asked for.
+fn back_up(
+    dir: Option<&Path>,
+    install: &Install,
+    data_dir: Option<PathBuf>,
+    console: &mut Console<'_>,
+    interrupt: &Interrupt,
+) -> Result<Option<PathBuf>, Error> {
+    let Some(dir) = dir else {
+        return Ok(None);
+    };
+    console.stage(
+        &format!("copying data, etc and log to {}", dir.display()),
+        None,
+    );
+    let data = data_dir.or_else(|| install.data_dir.clone());
+    let data = data.unwrap_or_else(|| install.base.default_data());
+    let parts: [backup::Part<'_>; 3] = [
+        ("data", &data),
+        ("etc", &install.etc_dir),
+        ("log", &install.log_dir),
+    ];
+    let made = backup::make(dir, install.booted_vsn.as_str(), &parts, interrupt)?;
+    if made.restless {
+        console.warn(format!(
+            "mnesia wrote its tables each time while they were copied to {}: its last changes may be missing there",
+            made.path.display()
+        ));
     }
-    .perform(staged, approved)
+    console.step(&format!("  backup {}", made.path.display()));
+    Ok(Some(made.path))
 }
 
 /// Stage 1, for every command that changes something: the lock, the node's own work, left-overs.

@@ -104,9 +104,10 @@ fn next_start(root_dir: &Path, marker: &Result<Marker, String>) -> (String, Stri
     match marker {
         Ok(Marker::Current(vsn)) => {
             let booted = deployed && root_dir.file_name() == Some(vsn.as_str().as_ref());
-            let next = match booted {
-                true => "the tree that runs".to_owned(),
-                false => format!("pending on restart to boot {vsn}"),
+            let next = if booted {
+                "the tree that runs".to_owned()
+            } else {
+                format!("pending on restart to boot {vsn}")
             };
             (vsn.to_string(), next, Some(!booted))
         }
