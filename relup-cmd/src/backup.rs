@@ -16,7 +16,9 @@ use fs_err as fs;
 
 use crate::durable;
 use crate::error::Error;
+use crate::install::Install;
 use crate::interrupt::Interrupt;
+use crate::output::Console;
 
 /// How often mnesia's files are copied until they hold still.
 const ATTEMPTS: u32 = 5;
@@ -25,27 +27,58 @@ const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// What is copied: name in the backup and where it is.
-pub(crate) type Part<'a> = (&'static str, &'a Path);
+type Part<'a> = (&'static str, &'a Path);
 
 /// A finished backup.
 #[derive(Debug)]
-pub(crate) struct Backup {
+struct Backup {
     /// The directory.
-    pub(crate) path: PathBuf,
+    path: PathBuf,
     /// Whether mnesia wrote its tables every time while they were copied.
-    pub(crate) restless: bool,
+    restless: bool,
+}
+
+/// The backup that the operator has asked for. `data_dir` is the running node's, where it has told.
+///
+/// # Errors
+/// It cannot be made.
+pub(crate) fn back_up(
+    dir: Option<&Path>,
+    install: &Install,
+    data_dir: Option<PathBuf>,
+    console: &mut Console<'_>,
+    interrupt: &Interrupt,
+) -> Result<Option<PathBuf>, Error> {
+    let Some(dir) = dir else {
+        return Ok(None);
+    };
+    console.stage(
+        &format!("copying data, etc and log to {}", dir.display()),
+        None,
+    );
+    let data = data_dir.or_else(|| install.data_dir.clone());
+    let data = data.unwrap_or_else(|| install.base.default_data());
+    let parts: [Part<'_>; 3] = [
+        ("data", &data),
+        ("etc", &install.etc_dir),
+        ("log", &install.log_dir),
+    ];
+    let made = make(dir, install.booted_vsn.as_str(), &parts, interrupt)?;
+    if made.restless {
+        console.warn(format!(
+            "mnesia wrote its tables each time while they were copied to {}: its last changes may be missing there",
+            made.path.display()
+        ));
+    }
+    console.step(&format!("  backup {}", made.path.display()));
+    Ok(Some(made.path))
 }
 
 /// Copies the parts into a new directory below `dir`, which is made when it is missing.
 ///
 /// # Errors
 /// Something cannot be read or written; what was copied is removed again.
-pub(crate) fn make(
-    dir: &Path,
-    vsn: &str,
-    parts: &[Part<'_>],
-    interrupt: &Interrupt,
-) -> Result<Backup, Error> {
+fn make(dir: &Path, vsn: &str, parts: &[Part<'_>], interrupt: &Interrupt) -> Result<Backup, Error> {
     fs::create_dir_all(dir).map_err(|error| Error::io(dir, "create", error))?;
     let dir = fs::canonicalize(dir).map_err(|error| Error::io(dir, "open", error))?;
     for (_, part) in parts {

@@ -26,6 +26,9 @@ use crate::install::Install;
 use crate::interrupt::Interrupt;
 use crate::output::Console;
 
+/// Where hooks are, in the configuration directory.
+const DIR: &str = "relup.d";
+
 /// How often a hook that runs is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -58,7 +61,7 @@ impl<'a> Hooks<'a> {
     ) -> Hooks<'a> {
         Hooks {
             change,
-            dir: install.etc_dir.join("relup.d"),
+            dir: install.etc_dir.join(DIR),
             cwd: install.base.path(),
             limit: Duration::from_secs(options.hook_timeout),
             interrupt,
@@ -242,7 +245,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     fn hook(site: &Site, name: &str, script: &str) -> PathBuf {
-        let path = site.install.etc_dir.join("relup.d").join(name);
+        let path = site.install.etc_dir.join(DIR).join(name);
         crate::testing::write(&path, &format!("#!/bin/sh\n{script}\n"));
         fs_err::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("a mode");
         path
@@ -297,7 +300,7 @@ mod tests {
             assert_eq!(error.name(), "hook_failed");
             assert!(error.to_string().contains(reason), "{error}");
         }
-        let path = site.install.etc_dir.join("relup.d/pre-upgrade");
+        let path = site.install.etc_dir.join(DIR).join("pre-upgrade");
         fs_err::write(&path, "#!/no/such/program\n").expect("written");
         fs_err::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("a mode");
         let error = before(&site, 60, &Interrupt::deaf()).expect_err("no program");

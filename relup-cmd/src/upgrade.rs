@@ -66,7 +66,7 @@ pub(crate) fn run(
     let hooks = Hooks::of(hooks::Change::Upgrade, install, args.hooks, interrupt);
     hooks.before(&facts, console)?;
     let data_dir = approved.running.facts.data_dir.clone();
-    let result = back_up(
+    let result = backup::back_up(
         args.backup.as_deref(),
         install,
         data_dir,
@@ -90,39 +90,6 @@ pub(crate) fn run(
     // Also after a failure: what the first hook has prepared has to be taken back.
     hooks.after(facts, result.as_ref().map(|_| ()), console);
     result
-}
-
-/// The backup that the operator has asked for.
-fn back_up(
-    dir: Option<&Path>,
-    install: &Install,
-    data_dir: Option<PathBuf>,
-    console: &mut Console<'_>,
-    interrupt: &Interrupt,
-) -> Result<Option<PathBuf>, Error> {
-    let Some(dir) = dir else {
-        return Ok(None);
-    };
-    console.stage(
-        &format!("copying data, etc and log to {}", dir.display()),
-        None,
-    );
-    let data = data_dir.or_else(|| install.data_dir.clone());
-    let data = data.unwrap_or_else(|| install.base.default_data());
-    let parts: [backup::Part<'_>; 3] = [
-        ("data", &data),
-        ("etc", &install.etc_dir),
-        ("log", &install.log_dir),
-    ];
-    let made = backup::make(dir, install.booted_vsn.as_str(), &parts, interrupt)?;
-    if made.restless {
-        console.warn(format!(
-            "mnesia wrote its tables each time while they were copied to {}: its last changes may be missing there",
-            made.path.display()
-        ));
-    }
-    console.step(&format!("  backup {}", made.path.display()));
-    Ok(Some(made.path))
 }
 
 /// Stage 1, for every command that changes something: the lock, the node's own work, left-overs.
