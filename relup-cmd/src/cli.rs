@@ -76,6 +76,10 @@ pub(crate) struct Upgrade {
     /// Kill processes that still run code older than the running release's
     #[arg(long)]
     pub(crate) brutal_purge: bool,
+    /// Take everything back when a post-upgrade callback fails, instead of leaving the new code
+    /// running without a marker; what the callbacks did themselves stays
+    #[arg(long)]
+    pub(crate) undo_on_callback_failure: bool,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

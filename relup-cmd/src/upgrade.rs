@@ -164,6 +164,7 @@ struct Approved {
     hop: FoundHop,
     patches: Option<PathBuf>,
     brutal_purge: bool,
+    undo_on_callback_failure: bool,
 }
 
 impl Approved {
@@ -198,6 +199,7 @@ impl Approved {
             hop,
             patches,
             brutal_purge: args.brutal_purge,
+            undo_on_callback_failure: args.undo_on_callback_failure,
         })
     }
 
@@ -216,6 +218,7 @@ impl Approved {
             marker: base.marker(),
             journal: base.journal(),
             brutal_purge: self.brutal_purge,
+            undo_on_callback_failure: self.undo_on_callback_failure,
             suspend_timeout_ms: SUSPEND_TIMEOUT_MS,
         }
     }

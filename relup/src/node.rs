@@ -108,6 +108,9 @@ pub struct ApplyRequest {
     pub journal: PathBuf,
     /// Whether processes that run old code may be killed.
     pub brutal_purge: bool,
+    /// Whether a post-upgrade callback that fails takes everything back; otherwise the new code
+    /// stays, without a marker.
+    pub undo_on_callback_failure: bool,
     /// How long one process may take to be suspended, in milliseconds.
     pub suspend_timeout_ms: u64,
 }

@@ -29,6 +29,8 @@
     suspend_timeout := pos_integer(),
     %% prove: everything up to, and without, the first change.
     mode := apply | prove,
+    %% Whether a callback that fails takes the new code back; otherwise it stays.
+    undo_on_callback_failure => boolean(),
     _ => _
 }.
 
@@ -95,6 +97,7 @@ job(#{hop := {File, Source}, beams := Beams, patches_dir := Patches} = Request) 
             end,
         brutal => maps:get(brutal_purge, Request),
         limit => maps:get(suspend_timeout, Request),
+        undo_callbacks => maps:get(undo_on_callback_failure, Request, false),
         mode => maps:get(mode, Request)
     }.
 
@@ -192,7 +195,7 @@ perform(#{skipped := Skipped} = Plan, #{to := To} = Job) ->
     %% they may change what was read.
     stage(verify, fun() -> emqx_hot_apply_verify:check(Plan, Job) end),
     journal(Job, code_changed, []),
-    Called = stage(post_upgrade, fun() -> emqx_hot_apply_exec:call_back(Plan) end),
+    Called = stage(post_upgrade, fun() -> emqx_hot_apply_exec:call_back(Plan, Job) end),
     Called > 0 andalso stage(verify, fun() -> emqx_hot_apply_verify:check(Plan, Job) end),
     journal(Job, callbacks_done, []),
     stage(permanent, fun() -> write_marker(Job) end),

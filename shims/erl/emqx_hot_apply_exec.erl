@@ -6,7 +6,7 @@
 %%% is only making it current and changing their state.
 -module(emqx_hot_apply_exec).
 
--export([perform/2, call_back/1]).
+-export([perform/2, call_back/2]).
 
 -export_type([counts/0]).
 
@@ -196,10 +196,11 @@ migrated(Module, Pids) ->
     ).
 
 %% The post-upgrade callbacks, in their order. From the first one on the new code stays, whatever
-%% happens: a callback may have migrated data that the old code does not understand.
--spec call_back(emqx_hot_apply_plan:plan()) -> non_neg_integer().
-call_back(#{callbacks := Callbacks}) ->
-    Callbacks =:= [] orelse
+%% happens: a callback may have migrated data that the old code does not understand. Unless the
+%% operator has asked for the old code in that case.
+-spec call_back(emqx_hot_apply_plan:plan(), map()) -> non_neg_integer().
+call_back(#{callbacks := Callbacks}, #{undo_callbacks := Undo}) ->
+    Undo orelse Callbacks =:= [] orelse
         emqx_hot_apply_undo:seal(<<"the new code stays, and the marker was not written">>),
     lists:foreach(
         fun({Module, Function, Args}) ->

@@ -215,13 +215,10 @@ fn request_term(request: &ApplyRequest) -> Term {
         ("hop", tuple(hop)),
         ("beams", list(beams.collect())),
         ("patches_dir", patches),
+        ("brutal_purge", flag(request.brutal_purge)),
         (
-            "brutal_purge",
-            atom(if request.brutal_purge {
-                "true"
-            } else {
-                "false"
-            }),
+            "undo_on_callback_failure",
+            flag(request.undo_on_callback_failure),
         ),
         ("suspend_timeout", int(limit)),
         ("mode", atom("apply")),
@@ -230,6 +227,10 @@ fn request_term(request: &ApplyRequest) -> Term {
         .into_iter()
         .map(|(key, value)| (atom(key), value))
         .collect())
+}
+
+fn flag(on: bool) -> Term {
+    atom(if on { "true" } else { "false" })
 }
 
 fn path(path: &Path) -> Term {

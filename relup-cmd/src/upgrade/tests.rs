@@ -125,7 +125,7 @@ fn the_node_is_given_everything_that_it_needs_to_go_on_alone() {
         request.patches_dir,
         Some(base.default_data().join("patches"))
     );
-    assert!(request.brutal_purge);
+    assert!(request.brutal_purge && !request.undo_on_callback_failure);
     assert!(
         site.records()
             .iter()

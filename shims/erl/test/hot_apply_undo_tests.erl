@@ -16,6 +16,7 @@
     an_instruction_that_has_run_is_never_called_undone/1,
     a_marker_that_cannot_be_written_takes_the_code_back/1,
     a_failed_callback_leaves_the_new_code_and_no_marker/1,
+    a_failed_callback_takes_everything_back_if_the_operator_wants_that/1,
     code_whose_file_is_gone_cannot_be_put_back/1,
     former_code_that_is_still_run_cannot_be_put_back/1
 ]).
@@ -261,6 +262,22 @@ a_failed_callback_leaves_the_new_code_and_no_marker(Dir) ->
     words(maps:get(detail, Failure), "emqx_post_upgrade:two/2: throw {failed,because}"),
     words(maps:get(detail, Failure), "the new code stays, and the marker was not written"),
     ?assertEqual({2, done, "5.10.5"}, eval(Node, "{aa:v(), persistent_term:get(one), emqx_release:version()}.")),
+    ?assertEqual(none, hot_apply_test_node:marker(Node)).
+
+a_failed_callback_takes_everything_back_if_the_operator_wants_that(Dir) ->
+    Post =
+        {emqx_post_upgrade,
+            "-module(emqx_post_upgrade). -export([one/1, two/1]).\n"
+            "one(_) -> ok. two(_) -> throw(failed).\n"},
+    Node = start(Dir, [app("1", 1, [Post])], [app("2", 2, [Post])]),
+    Before = snapshot(Node),
+    Hop = hop([{load_module, emqx_release}, {load_module, aa}, {restart_application, app}], [one, two]),
+    Failure = failed(attempt(Node, Hop, #{undo_on_callback_failure => true})),
+    ?assertMatch(
+        #{error := post_upgrade_failed, stage := post_upgrade, changed := true, restored := true},
+        Failure
+    ),
+    same(Before, Node),
     ?assertEqual(none, hot_apply_test_node:marker(Node)).
 
 code_whose_file_is_gone_cannot_be_put_back(Dir) ->

@@ -68,6 +68,7 @@ fn upgradable(connection: &mut Connection, dir: &Path, hop: &str) -> ApplyReques
         beams: vec![],
         patches_dir: None,
         brutal_purge: false,
+        undo_on_callback_failure: false,
         suspend_timeout_ms: 5000,
         tree,
     }

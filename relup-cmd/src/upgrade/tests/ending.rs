@@ -169,3 +169,17 @@ fn an_interrupt_before_the_apply_leaves_nothing() {
     );
     assert_eq!(site.snapshot(), before);
 }
+
+#[test]
+fn that_a_failed_callback_undoes_everything_is_passed_on_to_the_node() {
+    let site = Site::with_hop();
+    let mut node = site.node().failing("post_upgrade_failed", true, true);
+    let more = ["--undo-on-callback-failure"];
+    let said = site.upgrade(&mut node, &site.new_tarball(), &more);
+    assert!(node.requests[0].undo_on_callback_failure);
+    assert_eq!(said.code, 3, "{said:?}");
+    assert!(
+        said.err.contains("what callbacks did to data stays"),
+        "{said:?}"
+    );
+}
