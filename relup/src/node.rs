@@ -162,3 +162,54 @@ pub struct ApplyFailure {
     /// Whether everything that was changed has been put back.
     pub restored: bool,
 }
+
+/// What an apply would do, proven in the VM without a change.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// In the order in which it would be done.
+    pub steps: Vec<ProvenStep>,
+    /// Modules that would be skipped because the same code is loaded already.
+    pub skipped: u64,
+    /// What people should know although it does not stop the upgrade.
+    pub warnings: Vec<String>,
+}
+
+/// One step of a proven plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProvenStep {
+    /// Modules that are made current at one moment.
+    Load {
+        /// Their names.
+        modules: Vec<String>,
+    },
+    /// Processes that are suspended while they change their state.
+    Update {
+        /// Their callback module.
+        module: String,
+        /// How many they are.
+        processes: u64,
+        /// Whether the module's code is exchanged too.
+        loads: bool,
+    },
+    /// An application that is stopped and started.
+    Restart {
+        /// Its name.
+        application: String,
+        /// Its version afterwards; `None` where the target does not have it.
+        version: Option<String>,
+        /// Its modules.
+        modules: Vec<String>,
+        /// Modules that the target does not have any more.
+        removed: Vec<String>,
+    },
+    /// A function of the hop that is called, `module:function/arity`.
+    Apply {
+        /// The function.
+        call: String,
+    },
+    /// A post-upgrade callback.
+    Callback {
+        /// The function.
+        call: String,
+    },
+}

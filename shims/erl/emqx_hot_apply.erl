@@ -186,7 +186,8 @@ proven(#{words := Words} = Plan, #{to := To}) ->
         restarted => [atom_to_binary(App) || {App, _} <- Restarts],
         callbacks => length(Callbacks),
         suspended_us => 0,
-        plan => Words
+        plan => Words,
+        outline => emqx_hot_apply_outline:steps(Plan)
     }.
 
 perform(#{skipped := Skipped} = Plan, #{to := To} = Job) ->

@@ -11,7 +11,9 @@ use crate::dist::{Connection, Deadline, DistError, RawOutcome};
 use crate::etf::RawTerm;
 use crate::program::{returned, tagged};
 use crate::term::{Term, atom, binary, int, list, map, tuple};
-use relup::node::{ApplyDone, ApplyEvent, ApplyFailure, ApplyRequest, HopScript, HopSummary};
+use relup::node::{
+    ApplyDone, ApplyEvent, ApplyFailure, ApplyRequest, HopScript, HopSummary, Proof,
+};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
@@ -46,6 +48,17 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long the agent may be silent before it is looked whether it is still there.
 const SILENCE: Duration = Duration::from_secs(5);
 
+/// Proves in the node that a hop can be applied, and tells what that would do. Nothing is changed.
+pub fn prove(
+    connection: &mut Connection,
+    request: &ApplyRequest,
+) -> Result<Result<Proof, ApplyFailure>, AgentError> {
+    attempt(connection, request, "prove", &mut |_| {}).and_then(|end| match end {
+        Ok(facts) => answer::proof(&facts).map(Ok),
+        Err(failure) => Ok(Err(failure)),
+    })
+}
+
 /// Applies a hop in the node, passing on its steps, until it is done or has failed. There is no
 /// limit on the time: suspending and migrating processes takes what it takes.
 pub fn apply(
@@ -53,13 +66,26 @@ pub fn apply(
     request: &ApplyRequest,
     progress: &mut dyn FnMut(ApplyEvent),
 ) -> Result<Result<ApplyDone, ApplyFailure>, AgentError> {
+    attempt(connection, request, "apply", progress).and_then(|end| match end {
+        Ok(facts) => answer::done(&facts).map(Ok),
+        Err(failure) => Ok(Err(failure)),
+    })
+}
+
+/// Starts the owner of an attempt and follows it to its end.
+fn attempt(
+    connection: &mut Connection,
+    request: &ApplyRequest,
+    mode: &str,
+    progress: &mut dyn FnMut(ApplyEvent),
+) -> Result<Result<Term, ApplyFailure>, AgentError> {
     // A connection that is lost from here on may have started the attempt.
     if let Some(attempt) = running_attempt(connection)? {
         return Err(AgentError::Locked(attempt));
     }
     let bindings = [
         ("ReplyTo", RawTerm::of(&connection.pid())),
-        ("Request", RawTerm::of(&request_term(request))),
+        ("Request", RawTerm::of(&request_term(request, mode))),
     ];
     let deadline = Deadline::after(Some(ANSWER_TIMEOUT));
     let action = "emqx_hot_apply:start(ReplyTo, Request)";
@@ -92,7 +118,7 @@ fn follow(
     connection: &mut Connection,
     attempt: &str,
     progress: &mut dyn FnMut(ApplyEvent),
-) -> Result<Result<ApplyDone, ApplyFailure>, AgentError> {
+) -> Result<Result<Term, ApplyFailure>, AgentError> {
     let lost = |reason: String| AgentError::Lost {
         attempt: attempt.to_owned(),
         reason,
@@ -189,7 +215,7 @@ fn is_running(connection: &mut Connection) -> Result<bool, DistError> {
 }
 
 /// The request as the agent takes it.
-fn request_term(request: &ApplyRequest) -> Term {
+fn request_term(request: &ApplyRequest, mode: &str) -> Term {
     let beams = request.beams.iter().map(|beam| {
         tuple(vec![
             binary(&beam.module),
@@ -221,7 +247,7 @@ fn request_term(request: &ApplyRequest) -> Term {
             flag(request.undo_on_callback_failure),
         ),
         ("suspend_timeout", int(limit)),
-        ("mode", atom("apply")),
+        ("mode", atom(mode)),
     ];
     map(entries
         .into_iter()

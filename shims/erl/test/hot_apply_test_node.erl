@@ -18,6 +18,7 @@
     emqx_hot_apply_procs,
     emqx_hot_apply_app,
     emqx_hot_apply_calls,
+    emqx_hot_apply_outline,
     emqx_hot_apply_plan,
     emqx_hot_apply_exec,
     emqx_hot_apply_verify,

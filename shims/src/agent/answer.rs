@@ -2,11 +2,12 @@
 
 use super::AgentError;
 use crate::term::{Term, as_atom, as_int, as_list, as_text, as_tuple, map_get};
-use relup::node::{ApplyDone, ApplyEvent, ApplyFailure};
+use relup::node::{ApplyDone, ApplyEvent, ApplyFailure, Proof, ProvenStep};
 
 pub(super) enum Told {
     Step(ApplyEvent),
-    End(Result<ApplyDone, ApplyFailure>),
+    /// With the facts of [`done`] or [`proof`].
+    End(Result<Term, ApplyFailure>),
     /// Of another attempt, or of somebody else.
     Nothing,
 }
@@ -21,7 +22,7 @@ pub(super) fn read(message: &Term, attempt: &str) -> Result<Told, AgentError> {
     }
     let read = match as_tuple(told) {
         Some([kind, step, detail]) if as_atom(kind) == Some("step") => step_of(step, detail),
-        Some([kind, facts]) if as_atom(kind) == Some("done") => done(facts).map(Ok).map(Told::End),
+        Some([kind, facts]) if as_atom(kind) == Some("done") => Some(Told::End(Ok(facts.clone()))),
         Some([kind, facts]) if as_atom(kind) == Some("failed") => {
             failed(facts).map(Err).map(Told::End)
         }
@@ -38,17 +39,68 @@ fn step_of(step: &Term, detail: &Term) -> Option<Told> {
     Some(Told::Step(event))
 }
 
-fn done(facts: &Term) -> Option<ApplyDone> {
+/// What was done.
+pub(super) fn done(facts: &Term) -> Result<ApplyDone, AgentError> {
+    done_of(facts).ok_or_else(|| AgentError::Answer(facts.to_string()))
+}
+
+/// What would be done.
+pub(super) fn proof(facts: &Term) -> Result<Proof, AgentError> {
+    proof_of(facts).ok_or_else(|| AgentError::Answer(facts.to_string()))
+}
+
+fn proof_of(facts: &Term) -> Option<Proof> {
+    let steps = map_get(facts, "outline").and_then(as_list)?;
+    Some(Proof {
+        steps: steps.iter().map(proven_step).collect::<Option<Vec<_>>>()?,
+        skipped: number(map_get(facts, "skipped")?)?,
+        warnings: texts(map_get(facts, "warnings")?)?,
+    })
+}
+
+/// The forms: `emqx_hot_apply_outline`.
+fn proven_step(step: &Term) -> Option<ProvenStep> {
+    let (kind, values) = as_tuple(step)?.split_first()?;
+    Some(match (as_atom(kind)?, values) {
+        ("load", [modules]) => ProvenStep::Load {
+            modules: texts(modules)?,
+        },
+        ("update", [module, processes, loads]) => ProvenStep::Update {
+            module: as_text(module)?,
+            processes: number(processes)?,
+            loads: as_atom(loads)? == "true",
+        },
+        ("restart", [application, version, modules, removed]) => ProvenStep::Restart {
+            application: as_text(application)?,
+            version: match as_atom(version) {
+                Some("undefined") => None,
+                _ => Some(as_text(version)?),
+            },
+            modules: texts(modules)?,
+            removed: texts(removed)?,
+        },
+        ("apply", [call]) => ProvenStep::Apply {
+            call: as_text(call)?,
+        },
+        ("callback", [call]) => ProvenStep::Callback {
+            call: as_text(call)?,
+        },
+        _ => return None,
+    })
+}
+
+fn number(term: &Term) -> Option<u64> {
+    u64::try_from(as_int(term)?).ok()
+}
+
+fn texts(term: &Term) -> Option<Vec<String>> {
+    as_list(term)?.iter().map(as_text).collect()
+}
+
+fn done_of(facts: &Term) -> Option<ApplyDone> {
     let text = |key| map_get(facts, key).and_then(as_text);
-    let count = |key| {
-        map_get(facts, key)
-            .and_then(as_int)
-            .and_then(|n| u64::try_from(n).ok())
-    };
-    let texts = |key| {
-        let list = map_get(facts, key).and_then(as_list)?;
-        list.iter().map(as_text).collect::<Option<Vec<_>>>()
-    };
+    let count = |key| map_get(facts, key).and_then(number);
+    let texts = |key| map_get(facts, key).and_then(texts);
     let stages = map_get(facts, "stages_us").and_then(as_list)?;
     Some(ApplyDone {
         version: text("version")?,
@@ -132,9 +184,11 @@ mod tests {
             ("something_new", atom("ignored")),
         ]);
         let end = read(&message("a1", vec![atom("done"), done]), "a1");
-        let Ok(Told::End(Ok(done))) = end else {
+        let Ok(Told::End(Ok(end))) = end else {
             panic!("it is done")
         };
+        assert!(matches!(proof(&end), Err(AgentError::Answer(_))));
+        let done = super::done(&end).expect("it has the form");
         assert_eq!(
             (done.version.as_str(), done.loaded, done.updated_processes),
             ("5.10.5", 3, 200)
@@ -157,5 +211,45 @@ mod tests {
             ("module_not_found", "plan")
         );
         assert!(!failure.changed && failure.restored);
+    }
+
+    #[test]
+    fn a_proof_has_every_step_and_an_unknown_one_is_none() {
+        let step = |kind: &str, values: Vec<Term>| tuple([vec![atom(kind)], values].concat());
+        let names = |names: &[&str]| list(names.iter().map(binary).collect());
+        let outline = vec![
+            step("load", vec![names(&["a", "b"])]),
+            step("update", vec![binary("c"), int(200), atom("true")]),
+            step(
+                "restart",
+                vec![binary("app"), binary("2"), names(&["d"]), names(&["e"])],
+            ),
+            step(
+                "restart",
+                vec![binary("old"), atom("undefined"), names(&[]), names(&[])],
+            ),
+            step("apply", vec![binary("m:f/0")]),
+            step("callback", vec![binary("p:c/1")]),
+        ];
+        let read = |outline: Vec<Term>| {
+            let entries = [
+                ("outline", list(outline)),
+                ("skipped", int(3)),
+                ("warnings", names(&["odd"])),
+            ];
+            proof(&facts(&entries))
+        };
+        let proof = read(outline.clone()).expect("it has the form");
+        assert_eq!((proof.steps.len(), proof.skipped), (6, 3));
+        assert_eq!(proof.warnings, ["odd"]);
+        let expected = ProvenStep::Restart {
+            application: "old".into(),
+            version: None,
+            modules: vec![],
+            removed: vec![],
+        };
+        assert_eq!(proof.steps[3], expected);
+        let sung = step("sing", vec![binary("la")]);
+        assert!(read([outline, vec![sung]].concat()).is_err());
     }
 }
