@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use relup::node::{
     ApplyDone, ApplyEvent, ApplyFailure, ApplyRequest, ClusterNode, HopScript, HopSummary,
-    NodeFacts,
+    NodeFacts, Proof,
 };
 use relup_cmd::{Node, NodeError, PluginLogRow};
 use shims::agent::{self, AgentError};
@@ -20,6 +20,7 @@ use shims::term::{self, Term};
 use crate::error::Error;
 use crate::host::environment::Environment;
 use crate::host::process::user_of;
+use crate::node::in_use;
 use crate::node::target::Contact;
 use crate::release::Release;
 use crate::small_vm::plan_small_vm;
@@ -118,6 +119,16 @@ impl<'a> RelupNode<'a> {
             .ok_or_else(|| NodeError::Rpc(format!("{module}:{function} gave {value}, not a text")))
     }
 
+    /// The directories that the node loads code from.
+    fn code_path(&mut self) -> Result<Vec<PathBuf>, NodeError> {
+        let dirs = self.ask("code", "get_path", Vec::new())?;
+        let root = PathBuf::from(self.ask_text("code", "root_dir")?);
+        let dirs = term::as_list(&dirs)
+            .ok_or_else(|| NodeError::Rpc(format!("code:get_path gave {dirs}")))?;
+        let dirs = dirs.iter().filter_map(term::as_text).map(PathBuf::from);
+        Ok(dirs.chain([root]).collect())
+    }
+
     /// Without a node: the release's own VM reads the files, which are written for it.
     fn evaluate_offline(
         &self,
@@ -184,6 +195,34 @@ impl Node for RelupNode<'_> {
         agent::running_attempt(self.connection()?).map_err(agent_error)
     }
 
+    fn trees_in_use(&mut self) -> Result<Vec<PathBuf>, NodeError> {
+        let found = in_use::observe(self.release);
+        if let Some(pid) = found.booting {
+            return Err(NodeError::Unreachable(format!(
+                "process {pid} is booting a node; what it boots from is not known yet"
+            )));
+        }
+        if let Some(pid) = found.stranger {
+            return Err(NodeError::Unreachable(format!(
+                "process {pid} is a node of another base that this program serves; what it loads code from is not known"
+            )));
+        }
+        let mut dirs = found.roots;
+        for node in &found.nodes {
+            let mut env = self.env.clone();
+            env.set("EMQX_NODE__NAME", &node.name);
+            dirs.extend(RelupNode::new(self.release, &env).code_path()?);
+        }
+        if found.nodes.is_empty() {
+            match self.code_path() {
+                Ok(path) => dirs.extend(path),
+                Err(NodeError::NotRunning(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(dirs)
+    }
+
     fn uid(&mut self) -> Option<u32> {
         self.connection().ok()?;
         let (contact, _) = self.connection.as_ref()?;
@@ -203,6 +242,10 @@ impl Node for RelupNode<'_> {
 
     fn cluster(&mut self) -> Result<Vec<ClusterNode>, NodeError> {
         cluster::look_around(self.connection()?, CLUSTER_TIMEOUT).map_err(|error| lost(&error))
+    }
+
+    fn prove(&mut self, request: &ApplyRequest) -> Result<Result<Proof, ApplyFailure>, NodeError> {
+        agent::prove(self.connection()?, request).map_err(agent_error)
     }
 
     fn plugin_logs(&mut self) -> Result<Vec<PluginLogRow>, NodeError> {

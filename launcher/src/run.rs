@@ -21,6 +21,7 @@ use crate::host::{Host, called_as};
 use crate::invocation::{Invocation, parse};
 use crate::manual;
 use crate::message;
+use crate::node::running::nodes_of;
 use crate::node::target::Contact;
 use crate::plan;
 use crate::release::Release;
@@ -33,6 +34,7 @@ use crate::shell;
 use crate::sourced::{Origin, Sourced};
 use crate::stop;
 use crate::version;
+use relup_cmd::recovery::{self, Interrupted};
 
 /// What the hot-upgrade commands call themselves.
 const RELUP: &str = "emqx relup";
@@ -174,6 +176,10 @@ fn boot_command(
             ));
         }
     }
+    // The console of a daemon belongs to its `start`, which has said it.
+    if assessment::concerns(command) && host.env.get(boot::PREPARED).is_none() {
+        tell_interrupted(release);
+    }
     first_process::obey_signals(host)?;
     make_dir(&release.log_dir)?;
     match command {
@@ -194,6 +200,32 @@ fn boot_command(
             match exec(&spec)? {}
         }
     }
+}
+
+/// A boot says in one line what was left half-way, and which version comes of it. It reads the end of
+/// one file, and leaves everything to the next `relup` command. A node that runs may be applying the
+/// attempt by itself.
+fn tell_interrupted(release: &Release) {
+    let what = match recovery::observe(&release.install.home) {
+        None => return,
+        Some(Interrupted::Attempt {
+            what,
+            started,
+            last_step,
+        }) => format!("relup {what} of {started} was interrupted after '{last_step}'"),
+        Some(Interrupted::Leftovers(names)) => format!(
+            "a relup command was interrupted before it had changed anything, {} is left of it",
+            names.join(", ")
+        ),
+    };
+    if !nodes_of(release).is_empty() {
+        return;
+    }
+    message::warning(&format!(
+        "{what}; booting {} from {}",
+        release.vsn,
+        release.tree().path().display()
+    ));
 }
 
 fn talk(host: &Host, release: &Release, command: Command, words: &[OsString]) -> Result<u8, Error> {

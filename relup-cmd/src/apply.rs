@@ -121,7 +121,11 @@ pub(crate) struct Watch<'a> {
 impl Watch<'_> {
     /// Runs `work`. The connection is read without a time limit, so Ctrl-C has to be noticed by
     /// somebody else than the thread that waits.
-    fn during<R>(&mut self, lock: &Path, work: impl FnOnce(&mut dyn FnMut(ApplyEvent)) -> R) -> R {
+    pub(crate) fn during<R>(
+        &mut self,
+        lock: &Path,
+        work: impl FnOnce(&mut dyn FnMut(ApplyEvent)) -> R,
+    ) -> R {
         let over = AtomicBool::new(false);
         thread::scope(|scope| {
             let (interrupt, leave, over) = (self.interrupt, self.leave, &over);

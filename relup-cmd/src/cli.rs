@@ -23,6 +23,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Upgrade the running node to the release in a tarball, without a restart
     Upgrade(Upgrade),
+    /// Tell what an upgrade would do, proven in the running node, and change nothing
+    Plan(Upgrade),
     /// List the upgrade paths that hop files are there for
     ListSupportedPaths(Plain),
     /// Show what runs, what the next start boots, and the last attempt
@@ -35,6 +37,10 @@ pub(crate) enum Command {
     Rollback(Rollback),
     /// List the deployed releases
     List(Plain),
+    /// Compare deployed releases, file by file, with what was recorded of them
+    Verify(Verify),
+    /// Remove deployed releases that nothing boots and nothing runs from
+    Prune(Prune),
     /// Verify and extract a tarball into a directory of its own, for measurements
     #[command(hide = true)]
     Stage(Stage),
@@ -59,6 +65,10 @@ pub(crate) struct Status {
 }
 
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one flag of the command line"
+)]
 pub(crate) struct Upgrade {
     /// The target release's .tar.gz; its digest is read from TARBALL.sha256
     pub(crate) tarball: PathBuf,
@@ -73,6 +83,12 @@ pub(crate) struct Upgrade {
     pub(crate) backup: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) hooks: HookOptions,
+    /// Only deploy the release and make the next start boot it; also without a running node
+    #[arg(long, conflicts_with_all = ["relup", "brutal_purge", "undo_on_callback_failure"])]
+    pub(crate) cold: bool,
+    /// Only tell what would be done, as `plan` does
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// Kill processes that still run code older than the running release's
     #[arg(long)]
     pub(crate) brutal_purge: bool,
@@ -106,6 +122,28 @@ pub(crate) struct HookOptions {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The deployed version to verify; all of them where none is named
+    pub(crate) vsn: Option<ReleaseVsn>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Prune {
+    /// Keep this many of them, those that were deployed last
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) keep: usize,
+    /// Only tell what would be removed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Stage {
     /// The release's .tar.gz
     pub(crate) tarball: PathBuf,
@@ -118,12 +156,32 @@ pub(crate) struct Stage {
 }
 
 impl Command {
+    /// Whether the command shows what there is and changes none of it. A plan is not among them: it
+    /// leaves everything as it is, to the byte.
+    pub(crate) fn only_shows(&self) -> bool {
+        match self {
+            Command::ListSupportedPaths(_)
+            | Command::Status(_)
+            | Command::Logs(_)
+            | Command::List(_)
+            | Command::Verify(_) => true,
+            Command::Upgrade(_)
+            | Command::Plan(_)
+            | Command::LogsClear(_)
+            | Command::Rollback(_)
+            | Command::Prune(_)
+            | Command::Stage(_) => false,
+        }
+    }
+
     /// Whether the answer is one JSON object.
     pub(crate) fn json(&self) -> bool {
         match self {
-            Command::Upgrade(upgrade) => upgrade.json,
+            Command::Upgrade(upgrade) | Command::Plan(upgrade) => upgrade.json,
             Command::Rollback(rollback) => rollback.json,
             Command::Status(status) => status.json,
+            Command::Verify(verify) => verify.json,
+            Command::Prune(prune) => prune.json,
             Command::ListSupportedPaths(plain)
             | Command::Logs(plain)
             | Command::LogsClear(plain)

@@ -9,32 +9,27 @@ use std::path::Path;
 use relup::build_info::BuildInfo;
 use relup::compat::{CompatFacts, check_compat};
 use relup::layout::{BaseRoot, Tree};
-use relup::node::NodeFacts;
-use relup::vsn::ReleaseVsn;
 
 use crate::error::Error;
 use crate::regular;
 use crate::release::{self, Identity};
+use crate::running::Running;
 
 /// Checks that the target may take over the running VM.
 pub(crate) fn check(
     base: &BaseRoot,
-    facts: &NodeFacts,
-    from: &ReleaseVsn,
+    running: &Running,
     target: &Tree,
     identity: &Identity,
     force: bool,
 ) -> Result<(), Error> {
-    let mnesia = release::app_dirs(target, "mnesia");
     check_compat(&CompatFacts {
-        running: running_build_info(base, facts, from)?,
+        running: running_build_info(base, running)?,
         target: release::read_build_info(target, &identity.vsn)?,
-        running_mnesia_hook: facts.mnesia_hook,
-        target_has_mnesia: !mnesia.is_empty(),
-        target_mnesia_hook: mnesia
-            .iter()
-            .any(|dir| dir.join("ebin").join("mnesia_hook.beam").is_file()),
-        from: from.clone(),
+        running_mnesia_hook: running.mnesia_hook,
+        target_has_mnesia: !release::app_dirs(target, "mnesia").is_empty(),
+        target_mnesia_hook: release::has_mnesia_hook(target),
+        from: running.vsn.clone(),
         to: identity.vsn.clone(),
         force,
     })?;
@@ -43,23 +38,20 @@ pub(crate) fn check(
 
 /// The running version's tree: deployed under its own version, else the tree that was booted, else
 /// the base.
-fn running_build_info(
-    base: &BaseRoot,
-    facts: &NodeFacts,
-    running: &ReleaseVsn,
-) -> Result<BuildInfo, Error> {
-    let mut trees = vec![base.deployed(running)];
-    trees.extend(Tree::new(facts.root_dir.clone()));
+fn running_build_info(base: &BaseRoot, running: &Running) -> Result<BuildInfo, Error> {
+    let Running { vsn, root, .. } = running;
+    let mut trees = vec![base.deployed(vsn)];
+    trees.extend(Tree::new(root.clone()));
     trees.push(base.tree());
     for tree in &trees {
-        let path = tree.build_info(running);
+        let path = tree.build_info(vsn);
         match release::optional_text(&path) {
             Ok(Some(text)) => return Ok(BuildInfo::parse(&text)),
             Ok(None) => {}
             Err(reason) => return Err(Error::CannotReadBuildInfo { path, reason }),
         }
     }
-    let path = trees[1.min(trees.len() - 1)].build_info(running);
+    let path = trees[1.min(trees.len() - 1)].build_info(vsn);
     Err(Error::CannotReadBuildInfo {
         path,
         reason: "no such file".to_owned(),

@@ -1,28 +1,62 @@
 //! What killed commands left in `relup/`: removed by the next command that holds the lock.
 
-use relup::layout::{BaseRoot, is_leftover};
+use std::path::Path;
 
+use relup::layout::{BaseRoot, is_leftover};
+use relup::vsn::ReleaseVsn;
+
+use crate::durable;
 use crate::error::Error;
 use crate::lock::RelupLock;
+use crate::manifest_file::read_header;
+use crate::release::names_in;
+
+/// The names of what is left over; none where `relup/` is not there or can't be read.
+pub(crate) fn names(base: &BaseRoot) -> Vec<String> {
+    let mut names = names_in(&base.relup_dir()).unwrap_or_default();
+    names.retain(|name| is_debris(base, name));
+    names
+}
 
 /// Removes temporary files and directories below `relup/`. Whoever calls this holds the lock and
 /// knows that no apply is going on inside the node.
 pub(crate) fn sweep(base: &BaseRoot, _lock: &RelupLock) -> Result<(), Error> {
     let dir = base.relup_dir();
-    let failed = |error| Error::io(&dir, "list", error);
-    for entry in fs_err::read_dir(&dir).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        if !is_leftover(&entry.file_name()) {
-            continue;
+    let mut removed = false;
+    for name in names_in(&dir)? {
+        if is_debris(base, &name) {
+            remove(&dir.join(name))?;
+            removed = true;
         }
-        let path = entry.path();
-        let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        let removed = if is_dir {
-            fs_err::remove_dir_all(&path)
-        } else {
-            fs_err::remove_file(&path)
-        };
-        removed.map_err(|error| Error::io(&path, "remove", error))?;
+    }
+    if removed {
+        durable::sync_dir(&dir)?;
     }
     Ok(())
+}
+
+/// Removes a file, or a directory with everything in it.
+pub(crate) fn remove(path: &Path) -> Result<(), Error> {
+    let is_dir = path.symlink_metadata().is_ok_and(|found| found.is_dir());
+    let removed = if is_dir {
+        fs_err::remove_dir_all(path)
+    } else {
+        fs_err::remove_file(path)
+    };
+    removed.map_err(|error| Error::io(path, "remove", error))
+}
+
+fn is_debris(base: &BaseRoot, name: &str) -> bool {
+    is_leftover(name.as_ref()) || is_orphan(base, name)
+}
+
+/// A manifest goes to its place right before its tree, and away right after it.
+fn is_orphan(base: &BaseRoot, name: &str) -> bool {
+    let vsn: Option<ReleaseVsn> = name
+        .strip_suffix(".manifest")
+        .and_then(|vsn| vsn.parse().ok());
+    vsn.is_some_and(|vsn| {
+        base.deployed(&vsn).path().symlink_metadata().is_err()
+            && read_header(&base.manifest(&vsn)).is_ok_and(|header| header.vsn == vsn)
+    })
 }

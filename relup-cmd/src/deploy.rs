@@ -2,10 +2,10 @@
 //!
 //! Everything is on disk before the rename that makes it visible, and the rename is on disk before
 //! anybody is told. A complete tree of the same tarball is kept as it is; any other tree of that
-//! name is moved away first, except the one that the node was booted from.
+//! name is moved away first, except one that a running node uses.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use relup::layout::{BaseRoot, Tree};
@@ -59,12 +59,12 @@ impl DeployedTree {
 }
 
 impl StagedTree {
-    /// Flushes the tree and puts it at its final place. `booted` is the tree that the running node
-    /// was booted from.
+    /// Flushes the tree and puts it at its final place. `in_use` tells the directories that running
+    /// nodes were booted from or load code from; it is asked only where another tree has to go.
     pub(crate) fn deploy(
         self,
         identity: Identity,
-        booted: &Path,
+        in_use: &mut dyn FnMut() -> Result<Vec<PathBuf>, Error>,
         base: &BaseRoot,
         _lock: &RelupLock,
     ) -> Result<DeployedTree, Error> {
@@ -77,7 +77,8 @@ impl StagedTree {
                 fresh: false,
             });
         }
-        if same_place(tree.path(), booted) {
+        let had_one = tree.path().symlink_metadata().is_ok();
+        if had_one && in_use()?.iter().any(|dir| lies_in(dir, tree.path())) {
             return Err(Error::TreeInUse {
                 vsn: vsn.to_string(),
                 tree: tree.path().to_owned(),
@@ -85,7 +86,6 @@ impl StagedTree {
         }
         let manifest = self.flush(base, &vsn)?;
         let trash = base.trash(&stage::random());
-        let had_one = tree.path().symlink_metadata().is_ok();
         if had_one {
             rename(tree.path(), &trash)?;
         }
@@ -105,7 +105,7 @@ impl StagedTree {
 
     /// Writes the manifest and flushes the file system that holds the tree. Returns the manifest,
     /// still under a temporary name.
-    fn flush(&self, base: &BaseRoot, vsn: &ReleaseVsn) -> Result<std::path::PathBuf, Error> {
+    fn flush(&self, base: &BaseRoot, vsn: &ReleaseVsn) -> Result<PathBuf, Error> {
         let header = ManifestHeader {
             vsn: vsn.clone(),
             tarball: self.tarball().name().to_owned(),
@@ -142,6 +142,14 @@ pub(crate) fn same_place(one: &Path, other: &Path) -> bool {
     match (fs::canonicalize(one), fs::canonicalize(other)) {
         (Ok(one), Ok(other)) => one == other,
         _ => one == other,
+    }
+}
+
+/// Whether a path is a directory or something below it, whatever links lead there.
+pub(crate) fn lies_in(path: &Path, dir: &Path) -> bool {
+    match (fs::canonicalize(path), fs::canonicalize(dir)) {
+        (Ok(path), Ok(dir)) => path.starts_with(dir),
+        _ => path.starts_with(dir),
     }
 }
 

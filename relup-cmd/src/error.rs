@@ -11,6 +11,7 @@ use relup::compat::CompatError;
 use relup::node::ApplyFailure;
 
 use crate::node::NodeError;
+use crate::verify::Verification;
 
 /// Why a command was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -84,8 +85,8 @@ pub(crate) enum Error {
     #[error("{}: {reason}", path.display())]
     InvalidRelVsn { path: PathBuf, reason: String },
     /// The node runs it already.
-    #[error("the node runs {vsn} already")]
-    AlreadyUpgraded { vsn: String },
+    #[error("{} {vsn} already", if *is_up { "the node runs" } else { "the next start boots" })]
+    AlreadyUpgraded { vsn: String, is_up: bool },
     /// The marker names it already.
     #[error("{vsn} is pending already: {} names it", marker.display())]
     DuplicatePendingTarget { vsn: String, marker: PathBuf },
@@ -122,8 +123,11 @@ pub(crate) enum Error {
         path: PathBuf,
         reason: String,
     },
-    /// The node booted from the tree that would have to be replaced.
-    #[error("the node runs from {}, and the tarball's {vsn} is another build of it", tree.display())]
+    /// The marker may mean any tree.
+    #[error("{} is damaged: {reason}", marker.display())]
+    MarkerDamaged { marker: PathBuf, reason: String },
+    /// A running node uses the tree that would have to be replaced.
+    #[error("a running node uses {}, and the tarball's {vsn} is another build of it", tree.display())]
     TreeInUse { vsn: String, tree: PathBuf },
     /// The node refused or failed the apply and told in which state it is.
     #[error("{} (stage {})", .0.detail, .0.stage)]
@@ -143,6 +147,12 @@ pub(crate) enum Error {
     /// A backup that would copy itself.
     #[error("{} is inside of {}, which it would be a copy of", dir.display(), part.display())]
     BackupInside { dir: PathBuf, part: PathBuf },
+    /// The original release was installed by somebody else.
+    #[error("{vsn} is the original release in {}: it has no manifest to compare it with", tree.display())]
+    NoManifest { vsn: String, tree: PathBuf },
+    /// Deployed trees differ from what was recorded of them, or could not be compared.
+    #[error("{}", .0.summary())]
+    NotVerified(Box<Verification>),
     /// The user stopped the command before anything had changed.
     #[error("interrupted; nothing was changed")]
     Interrupted,
@@ -203,9 +213,10 @@ impl Error {
                     *path = tarball.join(rest);
                 }
             }
-            Error::IncompleteRelease { what } => {
+            Error::IncompleteRelease { what: text }
+            | Error::ApplyFailed(ApplyFailure { detail: text, .. }) => {
                 let staging = staging.to_string_lossy();
-                *what = what.replace(staging.as_ref(), &tarball.to_string_lossy());
+                *text = text.replace(staging.as_ref(), &tarball.to_string_lossy());
             }
             // The others name no path of the staged tree.
             _ => {}
@@ -248,9 +259,12 @@ impl Error {
             Error::ApplyFailed(failure) => &failure.name,
             Error::NothingToRollBack(_) => "nothing_to_roll_back",
             Error::NotDeployed { .. } => "not_deployed",
+            Error::MarkerDamaged { .. } => "marker_damaged",
             Error::TreeDamaged { .. } => "tree_damaged",
             Error::HookFailed { .. } => "hook_failed",
             Error::BackupInside { .. } => "backup_inside",
+            Error::NoManifest { .. } => "no_manifest",
+            Error::NotVerified(found) => found.error_name(),
             Error::Interrupted | Error::InterruptedApply => "interrupted",
             Error::Io { .. } => "io_error",
         }
@@ -316,6 +330,13 @@ impl Error {
                 "what it printed stands above; mend it, or move it out of relup.d to go on without it"
             }
             Error::BackupInside { .. } => "give --backup a directory outside of the installation",
+            Error::MarkerDamaged { .. } => {
+                "`emqx relup rollback` returns to the original release, `emqx relup rollback --to VSN` to a deployed one"
+            }
+            Error::NoManifest { .. } => {
+                "the package manager that installed it can: `dpkg --verify` or `rpm --verify`"
+            }
+            Error::NotVerified(found) => found.hint(),
             Error::Interrupted | Error::Io { .. } => return None,
         };
         Some(text.to_owned())
@@ -361,6 +382,9 @@ impl Error {
             | Error::TreeDamaged { .. }
             | Error::HookFailed { .. }
             | Error::BackupInside { .. }
+            | Error::MarkerDamaged { .. }
+            | Error::NoManifest { .. }
+            | Error::NotVerified(_)
             | Error::Interrupted
             | Error::Io { .. } => 1,
         }

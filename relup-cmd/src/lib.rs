@@ -9,8 +9,9 @@
 //!
 //! | stage | module |
 //! |---|---|
-//! | 1 lock | `lock`, `debris` |
+//! | 1 lock | `lock`, [`recovery`], `debris` |
 //! | 2 node facts | [`Node::facts`] |
+//! | 3 to 8 | `prepare` |
 //! | 3 patches | `patches` |
 //! | 4 digest | `tarball` |
 //! | 5 extraction | `stage` |
@@ -20,12 +21,16 @@
 //! | 9 hop | `hops` |
 //! | 10 deploy | `deploy`, `manifest_file` |
 //! | 11-14 plan, apply, callbacks, marker | `apply`, [`Node::apply`] |
+//! | 1 to 11, told and taken away again | `plan` |
+//! | 1 to 8, 10, 14: for the next start | `cold` |
 //! | after the next starts | [`assessment`] |
 
 mod apply;
+mod around;
 pub mod assessment;
 mod backup;
 mod cli;
+mod cold;
 mod compat;
 mod debris;
 mod deploy;
@@ -44,10 +49,15 @@ mod output;
 mod patches;
 mod paths;
 mod permission;
+mod plan;
+mod prepare;
+mod prune;
+pub mod recovery;
 mod regular;
 mod release;
 mod rollback;
 mod run;
+mod running;
 mod stage;
 mod state;
 mod status;
@@ -56,6 +66,7 @@ mod tarball;
 mod testing;
 mod trees;
 mod upgrade;
+mod verify;
 
 pub use install::Install;
 pub use node::{Node, NodeError, PluginLogRow};

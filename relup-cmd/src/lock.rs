@@ -77,6 +77,11 @@ impl RelupLock {
         let _ = fs::remove_file(path);
     }
 
+    /// The directory that it is in, `relup/`.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.at.dir
+    }
+
     /// Where the lock file is.
     pub(crate) fn path(&self) -> &Path {
         &self.at.path

@@ -70,6 +70,11 @@ impl Drop for EntriesFile {
 }
 
 impl Entries {
+    /// Where the file is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Calls `each` with every entry.
     pub(crate) fn for_each(
         &self,
@@ -110,10 +115,18 @@ pub(crate) fn read_header(path: &Path) -> Result<ManifestHeader, Error> {
     parse(path, line.as_bytes()).map(|manifest| manifest.header)
 }
 
+/// Calls `each` with every entry of a manifest.
+pub(crate) fn for_each_entry(
+    manifest: &Path,
+    each: impl FnMut(&ManifestEntry) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let (header, mut lines) = header_line(manifest)?;
+    batches(manifest, &header, &mut lines, each)
+}
+
 /// Compares a tree with its manifest by presence, type and size of every entry (not by content).
 pub(crate) fn check_tree(tree: &Tree, manifest: &Path) -> Result<(), Error> {
-    let (header, mut lines) = header_line(manifest)?;
-    batches(manifest, &header, &mut lines, |entry| {
+    for_each_entry(manifest, |entry| {
         let path = tree.path().join(entry.path());
         let wrong = |reason: &str| {
             Err(Error::TreeDamaged {

@@ -3,9 +3,11 @@
 //! Whoever implements [`Node`] knows the node's name and cookie; nothing in this crate may learn them.
 //! All data that crosses the trait is plain and comes from `relup::node`.
 
+use std::path::PathBuf;
+
 use relup::node::{
     ApplyDone, ApplyEvent, ApplyFailure, ApplyRequest, ClusterNode, HopScript, HopSummary,
-    NodeFacts,
+    NodeFacts, Proof,
 };
 
 /// A node that may or may not be running.
@@ -28,6 +30,10 @@ pub trait Node {
     /// An apply goes on inside the node after its command died, so a free lock file proves nothing.
     fn running_attempt(&mut self) -> Result<Option<String>, NodeError>;
 
+    /// The directories that running nodes of this installation were booted from or load code from;
+    /// none where no node runs. An error where one of them can't tell.
+    fn trees_in_use(&mut self) -> Result<Vec<PathBuf>, NodeError>;
+
     /// The numeric user that the running node's process belongs to, where that can be seen; `None`
     /// where it can't, or where no node runs.
     fn uid(&mut self) -> Option<u32> {
@@ -46,6 +52,9 @@ pub trait Node {
 
     /// Every node of the cluster that the running node belongs to, itself among them.
     fn cluster(&mut self) -> Result<Vec<ClusterNode>, NodeError>;
+
+    /// Stage 11 alone: what [`Node::apply`] would do with the same request. Nothing is changed.
+    fn prove(&mut self, request: &ApplyRequest) -> Result<Result<Proof, ApplyFailure>, NodeError>;
 
     /// The rows of the upstream plugin's own log table, oldest first; empty when there is no such table.
     fn plugin_logs(&mut self) -> Result<Vec<PluginLogRow>, NodeError>;

@@ -148,6 +148,12 @@ impl<'a> Console<'a> {
         self.end_stage();
         let (name, hint) = (error.name(), error.hint());
         if !self.json {
+            // What was found is the answer, whatever it is called.
+            if let Error::NotVerified(found) = error {
+                for line in found.lines() {
+                    print(self.out, &line);
+                }
+            }
             print(self.err, &format!("{RED}ERROR:{RED:#} {name}: {error}"));
             if let Some(hint) = hint {
                 print(self.err, &format!("hint: {hint}"));
@@ -164,6 +170,9 @@ impl<'a> Console<'a> {
         object.insert("ok".to_owned(), Value::Bool(false));
         object.insert("error".to_owned(), about);
         object.insert("exit_code".to_owned(), json!(error.exit_code()));
+        if let Error::NotVerified(found) = error {
+            object.insert("trees".to_owned(), json!(found.to_json()));
+        }
         self.object(object);
     }
 

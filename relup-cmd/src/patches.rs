@@ -5,18 +5,15 @@
 
 use std::path::{Path, PathBuf};
 
-use relup::node::NodeFacts;
-
 use crate::error::Error;
 use crate::install::Install;
 use crate::release::names_in;
 
 /// `<data>/patches` when there is such a directory.
-pub(crate) fn patches_dir(install: &Install, facts: &NodeFacts) -> Option<PathBuf> {
-    let known = facts.data_dir.as_ref().or(install.data_dir.as_ref());
-    let data = known
-        .cloned()
-        .unwrap_or_else(|| install.base.default_data());
+/// `told` is the data directory as the node tells it.
+pub(crate) fn patches_dir(install: &Install, told: Option<&Path>) -> Option<PathBuf> {
+    let known = told.or(install.data_dir.as_deref());
+    let data = known.map_or_else(|| install.base.default_data(), Path::to_owned);
     // A relative data directory is relative to the base.
     let dir = install.base.path().join(data).join("patches");
     dir.is_dir().then_some(dir)

@@ -209,6 +209,12 @@ pub(crate) fn app_dirs(tree: &Tree, app: &str) -> Vec<PathBuf> {
         .collect()
 }
 
+/// Whether the tree's `mnesia` is that of EMQX's own build of OTP.
+pub(crate) fn has_mnesia_hook(tree: &Tree) -> bool {
+    let has_it = |dir: &PathBuf| dir.join("ebin").join("mnesia_hook.beam").is_file();
+    app_dirs(tree, "mnesia").iter().any(has_it)
+}
+
 /// A text file that may be missing.
 pub(crate) fn optional_text(path: &Path) -> Result<Option<String>, String> {
     match regular::read_text(path, MAX_TEXT) {

@@ -17,9 +17,10 @@ use crate::interrupt::Interrupt;
 use crate::manifest_file::check_tree;
 use crate::node::Node;
 use crate::output::{Answer, Console};
+use crate::recovery::take_lock;
 use crate::release::{Identity, check_tree_of};
+use crate::running::refuse_while_applying;
 use crate::state::{self, AttemptLog};
-use crate::upgrade::{refuse_while_applying, take_lock};
 
 /// What the next start will boot.
 pub(crate) struct Destination {
@@ -47,7 +48,7 @@ pub(crate) fn run(
             install.base.marker().display()
         )));
     }
-    let lock = take_lock(install, node)?;
+    let lock = take_lock(install, node, console)?;
     let destination = match &args.to {
         None => original(&install.base)?,
         Some(vsn) => deployed(install, vsn)?,

@@ -10,7 +10,9 @@ use crate::install::Install;
 use crate::interrupt::Interrupt;
 use crate::node::Node;
 use crate::output::{Answer, Console};
-use crate::{logs, measure, paths, rollback, status, trees, upgrade};
+use crate::{
+    cold, logs, measure, paths, plan, prune, recovery, rollback, status, trees, upgrade, verify,
+};
 
 /// Wrong usage.
 const USAGE: u8 = 2;
@@ -68,7 +70,15 @@ pub(crate) fn perform(
     console: &mut Console<'_>,
     interrupt: &Interrupt,
 ) -> u8 {
+    if command.only_shows() {
+        recovery::tidy(install, node);
+    }
     let result: Result<Answer, Error> = match command {
+        Command::Plan(args) => plan::run(args, install, node, console, interrupt),
+        Command::Upgrade(args) if args.dry_run => {
+            plan::run(args, install, node, console, interrupt)
+        }
+        Command::Upgrade(args) if args.cold => cold::run(args, install, node, console, interrupt),
         Command::Upgrade(args) => upgrade::run(args, install, node, console, interrupt),
         Command::ListSupportedPaths(_) => Ok(paths::run(install, node, console)),
         Command::Status(status) if status.cluster => status::cluster(node),
@@ -77,6 +87,8 @@ pub(crate) fn perform(
         Command::LogsClear(_) => logs::clear(install, node, console),
         Command::Rollback(args) => rollback::run(args, install, node, console, interrupt),
         Command::List(_) => trees::run(install, node),
+        Command::Verify(args) => verify::run(args, install, console, interrupt),
+        Command::Prune(args) => prune::run(args, install, node, console, interrupt),
         Command::Stage(args) => measure::run(args, interrupt),
     };
     match result {

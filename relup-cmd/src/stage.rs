@@ -106,6 +106,11 @@ impl StagedTree {
         &self.entries
     }
 
+    /// What is on disk of it, for a process that ends without unwinding.
+    pub(crate) fn places(&self) -> Vec<PathBuf> {
+        vec![self.dir.0.clone(), self.entries.path().to_owned()]
+    }
+
     /// What was extracted.
     pub(crate) fn figures(&self) -> Figures {
         self.figures

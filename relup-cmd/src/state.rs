@@ -103,6 +103,19 @@ impl<'a> AttemptLog<'a> {
         }
     }
 
+    /// An attempt of the journal that somebody else began.
+    pub(crate) fn of(base: &'a BaseRoot, attempt: &Attempt) -> Self {
+        let text = |vsn: &Option<String>| vsn.clone().unwrap_or_else(|| "?".to_owned());
+        AttemptLog {
+            base,
+            id: attempt.id.clone(),
+            action: attempt.action.clone(),
+            from: text(&attempt.from),
+            to: text(&attempt.to),
+            detail: None,
+        }
+    }
+
     /// The same with words for people in every record.
     pub(crate) fn with_detail(self, detail: String) -> Self {
         AttemptLog {

@@ -14,6 +14,7 @@ use relup::marker::Marker;
 use relup::node::NodeFacts;
 use serde_json::json;
 
+use crate::debris;
 use crate::deploy::same_place;
 use crate::error::Error;
 use crate::install::Install;
@@ -79,6 +80,18 @@ pub(crate) fn run(
         Some(row) => format!("last attempt: {}", row.text()),
         None => "last attempt: none".to_owned(),
     });
+    // Another user's, or one that can't be removed while the node can't be asked.
+    let left_over = if under_way {
+        Vec::new()
+    } else {
+        debris::names(&install.base)
+    };
+    if !left_over.is_empty() {
+        lines.push(format!(
+            "left over by an interrupted command: {} (the next command that changes something removes it)",
+            left_over.join(", ")
+        ));
+    }
     match (&holder, &in_vm) {
         (_, Some(attempt)) => lines.push(format!("at work: the node, attempt {attempt}")),
         (Some(holder), None) => lines.push(format!("at work: {holder}")),
@@ -109,6 +122,7 @@ pub(crate) fn run(
         known.iter().map(trees::Known::to_json).collect::<Vec<_>>(),
     )
     .field("last_attempt", json!(last.map(|row| row.to_json())))
+    .field("left_over", left_over)
     .field("at_work", json!(in_vm.or(holder))))
 }
 

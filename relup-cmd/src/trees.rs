@@ -116,7 +116,7 @@ pub(crate) fn known(install: &Install, booted: Option<&Path>) -> Result<Vec<Know
 }
 
 /// The versions that have a directory below `relup/`; none when there is no `relup/`.
-fn deployed(install: &Install) -> Result<Vec<ReleaseVsn>, Error> {
+pub(crate) fn deployed(install: &Install) -> Result<Vec<ReleaseVsn>, Error> {
     let dir = install.base.relup_dir();
     if !dir.exists() {
         return Ok(Vec::new());
@@ -176,7 +176,7 @@ impl Known {
 }
 
 /// Bytes of all files below `dir`, hard links counted once, `without` left out.
-fn size_of(dir: &Path, without: Option<&Path>) -> u64 {
+pub(crate) fn size_of(dir: &Path, without: Option<&Path>) -> u64 {
     let mut open: Vec<PathBuf> = vec![dir.to_owned()];
     let mut seen = HashSet::new();
     let mut bytes = 0;
@@ -199,7 +199,7 @@ fn size_of(dir: &Path, without: Option<&Path>) -> u64 {
 }
 
 /// Bytes as people read them, one digit after the point.
-fn human(bytes: u64) -> String {
+pub(crate) fn human(bytes: u64) -> String {
     let units = ["KiB", "MiB", "GiB", "TiB"];
     if bytes < 1024 {
         return format!("{bytes} B");

@@ -1,38 +1,33 @@
 //! `relup upgrade`: the stages in the contract's order.
 //!
-//! Each stage takes what only the stage before can make: a [`Tarball`] becomes a
-//! [`VerifiedTarball`](crate::tarball::VerifiedTarball), that a [`StagedTree`], that a
+//! Each stage takes what only the stage before can make: a [`Tarball`](crate::tarball::Tarball) becomes
+//! a [`VerifiedTarball`](crate::tarball::VerifiedTarball), that a
+//! [`StagedTree`](crate::stage::StagedTree), that a
 //! [`DeployedTree`](crate::deploy::DeployedTree), that an [`AppliedHop`]. Nothing is journalled
 //! before stage 10, and a refusal before that leaves `relup/` as it was.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use relup::journal::{Action, Step};
-use relup::marker::Marker;
-use relup::node::{ApplyEvent, ApplyRequest, NodeFacts};
-use relup::vsn::ReleaseVsn;
+use relup::layout::Tree;
+use relup::node::{ApplyEvent, ApplyRequest};
 use serde_json::json;
 
 use crate::apply::{AppliedHop, Watch};
+use crate::around::Around;
 use crate::assessment;
-use crate::backup;
 use crate::cli::Upgrade;
-use crate::compat;
-use crate::debris;
 use crate::error::Error;
-use crate::hooks::{self, Hooks};
 use crate::hops::{self, FoundHop, Sources};
 use crate::install::Install;
 use crate::interrupt::Interrupt;
 use crate::lock::RelupLock;
-use crate::node::{Node, NodeError};
+use crate::node::Node;
 use crate::output::{Answer, Console};
-use crate::patches::{check_patches, patches_dir};
-use crate::permission;
-use crate::release::Identity;
-use crate::stage::{self, Limits, StagedTree};
-use crate::state::{self, AttemptLog};
-use crate::tarball::Tarball;
+use crate::prepare::Prepared;
+use crate::recovery::take_lock;
+use crate::running::Running;
+use crate::state::AttemptLog;
 
 /// How long one process may take to be suspended.
 const SUSPEND_TIMEOUT_MS: u64 = 5_000;
@@ -45,212 +40,75 @@ pub(crate) fn run(
     console: &mut Console<'_>,
     interrupt: &Interrupt,
 ) -> Result<Answer, Error> {
-    let lock = take_lock(install, node)?;
+    let lock = take_lock(install, node, console)?;
     let running = Running::ask(node)?;
-    let patches = patches_dir(install, &running.facts);
-    check_patches(patches.as_deref(), args.force)?;
-    let staged = verify_and_stage(&args.tarball, install, &lock, console, interrupt)?;
-    let approved = Approved::check(args, install, running, patches, &staged, node, console)
-        .map_err(|error| error.shown_below(staged.tree().path(), staged.tarball().path()))?;
+    let prepared = Prepared::of(args, install, &lock, running, node, console, interrupt)?;
+    let mut hop = find_hop(args, install, &prepared, node, console)?;
+    let (staged, tree) = (
+        prepared.staged.tree(),
+        install.base.deployed(&prepared.identity.vsn),
+    );
+    hop.move_along(staged.path(), tree.path());
     interrupt.check()?;
-    let mut facts = hooks::facts(
-        "upgrade",
-        install,
-        approved.running.vsn.as_str(),
-        &approved.identity.vsn,
-    );
-    facts.insert(
-        "tarball".to_owned(),
-        json!(staged.tarball().path().to_string_lossy()),
-    );
-    let hooks = Hooks::of(hooks::Change::Upgrade, install, args.hooks, interrupt);
-    hooks.before(&facts, console)?;
-    let data_dir = approved.running.facts.data_dir.clone();
-    let result = backup::back_up(
-        args.backup.as_deref(),
-        install,
-        data_dir,
-        console,
-        interrupt,
-    )
-    .and_then(|backup| {
+    let around = Around::of(args, install, &prepared, interrupt);
+    around.run(console, |console| {
         let change = Change {
             install,
             lock,
             node,
-            console: &mut *console,
+            console,
             interrupt,
         };
-        let answer = change.perform(staged, approved)?;
-        Ok(match backup {
-            Some(path) => answer.field("backup", path.to_string_lossy()),
-            None => answer,
-        })
-    });
-    // Also after a failure: what the first hook has prepared has to be taken back.
-    hooks.after(facts, result.as_ref().map(|_| ()), console);
-    result
+        change.perform(args, prepared, hop)
+    })
 }
 
-/// Stage 1, for every command that changes something: the lock, the node's own work, left-overs.
-pub(crate) fn take_lock(install: &Install, node: &mut dyn Node) -> Result<RelupLock, Error> {
-    let lock = RelupLock::acquire(&install.base)?;
-    if refuse_while_applying(node)? {
-        debris::sweep(&install.base, &lock)?;
-    }
-    Ok(lock)
-}
-
-/// Refuses while the node applies an attempt. True when it is known not to: a node that can't be
-/// asked may be applying, so its files stay; stage 2 reports it.
-pub(crate) fn refuse_while_applying(node: &mut dyn Node) -> Result<bool, Error> {
-    match node.running_attempt() {
-        Ok(Some(attempt)) => Err(Error::Locked {
-            by: format!("the node is applying attempt {attempt}"),
-        }),
-        Ok(None) | Err(NodeError::NotRunning(_)) => Ok(true),
-        Err(_) => Ok(false),
-    }
-}
-
-/// Stage 2: what runs.
-struct Running {
-    facts: NodeFacts,
-    vsn: ReleaseVsn,
-}
-
-impl Running {
-    fn ask(node: &mut dyn Node) -> Result<Running, Error> {
-        let facts = node.facts()?;
-        let vsn = facts.running_vsn.parse().map_err(|error| {
-            Error::NodeRpc(format!("the node's version is no release version: {error}"))
-        })?;
-        Ok(Running { facts, vsn })
-    }
-}
-
-/// Stages 4 and 5.
-pub(crate) fn verify_and_stage(
-    tarball: &Path,
+/// Stage 9.
+pub(crate) fn find_hop(
+    args: &Upgrade,
     install: &Install,
-    lock: &RelupLock,
+    prepared: &Prepared,
+    node: &mut dyn Node,
     console: &mut Console<'_>,
-    interrupt: &Interrupt,
-) -> Result<StagedTree, Error> {
-    let tarball = Tarball::open(tarball)?;
-    let sidecar = tarball.sidecar()?;
-    if let Some(other) = &sidecar.names_other {
-        console.warn(format!("the digest is that of a file named {other:?}"));
-    }
-    let len = tarball.len();
-    console.stage("verifying the tarball", Some(len));
-    let verified = tarball.verify(&sidecar, interrupt, &mut |done| console.progress(done))?;
-    console.stage("extracting", Some(len));
-    let mut progress = |done| console.progress(done);
-    stage::stage(
-        verified,
-        &install.base,
-        lock,
-        Limits::DEFAULT,
-        interrupt,
-        &mut progress,
-    )
+) -> Result<FoundHop, Error> {
+    let (staged, target) = (&prepared.staged, &prepared.identity.vsn);
+    let sources = Sources {
+        install,
+        given: args.relup.as_deref(),
+        tarball: Some(staged.tarball().path()),
+        staged: Some((staged.tree(), target)),
+    };
+    let mut warn = |text| console.warn(text);
+    hops::find(&sources, &prepared.running.vsn, target, node, &mut warn)
+        .map_err(|error| error.shown_below(staged.tree().path(), staged.tarball().path()))
 }
 
-/// Everything that stages 6 to 9 found out about a target that may be deployed.
-struct Approved {
-    running: Running,
-    identity: Identity,
+/// What the node is asked to do, with the target in `tree`.
+pub(crate) fn request(
+    args: &Upgrade,
+    install: &Install,
+    prepared: &Prepared,
     hop: FoundHop,
-    patches: Option<PathBuf>,
-    brutal_purge: bool,
-    undo_on_callback_failure: bool,
-}
-
-impl Approved {
-    fn check(
-        args: &Upgrade,
-        install: &Install,
-        running: Running,
-        patches: Option<PathBuf>,
-        staged: &StagedTree,
-        node: &mut dyn Node,
-        console: &mut Console<'_>,
-    ) -> Result<Approved, Error> {
-        console.stage("checking the release", None);
-        let (base, tree, facts) = (&install.base, staged.tree(), &running.facts);
-        let identity = Identity::read_package(tree, base)?;
-        check_versions(install, &running, &identity.vsn, console)?;
-        identity.check_complete(tree)?;
-        compat::check(base, facts, &running.vsn, tree, &identity, args.force)?;
-        permission::check(base, node.uid())?;
-        let sources = Sources {
-            install,
-            given: args.relup.as_deref(),
-            tarball: Some(staged.tarball().path()),
-            staged: Some((tree, &identity.vsn)),
-        };
-        let mut warn = |text| console.warn(text);
-        let mut hop = hops::find(&sources, &running.vsn, &identity.vsn, node, &mut warn)?;
-        hop.move_along(tree.path(), base.deployed(&identity.vsn).path());
-        Ok(Approved {
-            running,
-            identity,
-            hop,
-            patches,
-            brutal_purge: args.brutal_purge,
-            undo_on_callback_failure: args.undo_on_callback_failure,
-        })
+    attempt: &str,
+    tree: &Tree,
+) -> ApplyRequest {
+    let base = &install.base;
+    ApplyRequest {
+        attempt: attempt.to_owned(),
+        from: prepared.running.vsn.to_string(),
+        to: prepared.identity.vsn.to_string(),
+        base_root: base.path().to_owned(),
+        tree: tree.path().to_owned(),
+        rel_name: prepared.identity.rel_name.clone(),
+        hop: hop.script,
+        beams: hop.beams,
+        patches_dir: prepared.patches.clone(),
+        marker: base.marker(),
+        journal: base.journal(),
+        brutal_purge: args.brutal_purge,
+        undo_on_callback_failure: args.undo_on_callback_failure,
+        suspend_timeout_ms: SUSPEND_TIMEOUT_MS,
     }
-
-    fn into_request(self, install: &Install, attempt: &str) -> ApplyRequest {
-        let (base, identity) = (&install.base, self.identity);
-        ApplyRequest {
-            attempt: attempt.to_owned(),
-            from: self.running.vsn.to_string(),
-            to: identity.vsn.to_string(),
-            base_root: base.path().to_owned(),
-            tree: base.deployed(&identity.vsn).path().to_owned(),
-            rel_name: identity.rel_name,
-            hop: self.hop.script,
-            beams: self.hop.beams,
-            patches_dir: self.patches,
-            marker: base.marker(),
-            journal: base.journal(),
-            brutal_purge: self.brutal_purge,
-            undo_on_callback_failure: self.undo_on_callback_failure,
-            suspend_timeout_ms: SUSPEND_TIMEOUT_MS,
-        }
-    }
-}
-
-/// The second half of stage 6: the target against what runs and what is pending.
-fn check_versions(
-    install: &Install,
-    running: &Running,
-    target: &ReleaseVsn,
-    console: &mut Console<'_>,
-) -> Result<(), Error> {
-    if *target == running.vsn {
-        return Err(Error::AlreadyUpgraded {
-            vsn: target.to_string(),
-        });
-    }
-    let marker = install.base.marker();
-    match state::read_marker(&install.base) {
-        Marker::Current(pending) if pending == *target => {
-            return Err(Error::DuplicatePendingTarget {
-                vsn: target.to_string(),
-                marker,
-            });
-        }
-        Marker::Damaged(reason) => console.warn(format!(
-            "{} is damaged ({reason}); the upgrade replaces it",
-            marker.display()
-        )),
-        Marker::Absent | Marker::Current(_) => {}
-    }
-    Ok(())
 }
 
 /// Stages 10 to 14, journalled from their beginning to their end.
@@ -263,19 +121,24 @@ struct Change<'a, 'c> {
 }
 
 impl Change<'_, '_> {
-    fn perform(self, staged: StagedTree, approved: Approved) -> Result<Answer, Error> {
+    fn perform(self, args: &Upgrade, prepared: Prepared, hop: FoundHop) -> Result<Answer, Error> {
         let base = &self.install.base;
         let (from, to) = (
-            approved.running.vsn.to_string(),
-            approved.identity.vsn.to_string(),
+            prepared.running.vsn.to_string(),
+            prepared.identity.vsn.to_string(),
         );
         let log = AttemptLog::new(base, Action::Upgrade, from.as_str(), to.as_str());
+        let tree = base.deployed(&prepared.identity.vsn);
+        let request = request(args, self.install, &prepared, hop, log.id(), &tree);
         log.step(Step::Started)?;
-        log.step(Step::Staged)?;
         self.console.stage(&format!("deploying {to}"), None);
-        let booted = approved.running.facts.root_dir.clone();
-        let deployed = staged
-            .deploy(approved.identity.clone(), &booted, base, &self.lock)
+        let Prepared {
+            staged, identity, ..
+        } = prepared;
+        let mut in_use = || Ok(self.node.trees_in_use()?);
+        let deployed = log
+            .step(Step::Staged)
+            .and_then(|()| staged.deploy(identity, &mut in_use, base, &self.lock))
             .and_then(|deployed| log.step(Step::Deployed).map(|()| deployed));
         let deployed = match deployed {
             Ok(deployed) => deployed,
@@ -290,7 +153,6 @@ impl Change<'_, '_> {
             &format!("applying {from} -> {to} in the running node"),
             None,
         );
-        let request = approved.into_request(self.install, log.id());
         let console = self.console;
         let leave = leave(console.is_json());
         let mut progress = |event| console.step(&step_line(&event));

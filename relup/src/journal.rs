@@ -42,10 +42,14 @@ pub struct Record {
 pub enum Action {
     /// A hop to another version.
     Upgrade,
+    /// A release deployed and marked, for the next start to boot.
+    ColdUpgrade,
     /// A switch of the marker back.
     Rollback,
     /// The launcher went back to the base because the tree did not boot.
     Fallback,
+    /// A deployed tree was removed.
+    Prune,
     /// The journal was emptied.
     LogsClear,
     /// An action of a later version of this program, kept as it was written.
@@ -71,6 +75,8 @@ pub enum Step {
     CallbacksDone,
     /// The marker names the target.
     MarkerWritten,
+    /// The tree has a name from which nothing boots.
+    Retired,
     /// The attempt is over.
     Finished,
     /// A step of a later version of this program, kept as it was written.
@@ -156,6 +162,7 @@ impl Step {
             Self::CodeChanged => "code_changed",
             Self::CallbacksDone => "callbacks_done",
             Self::MarkerWritten => "marker_written",
+            Self::Retired => "retired",
             Self::Finished => "finished",
             Self::Other(name) => name,
         }
@@ -168,8 +175,10 @@ impl Action {
     pub fn as_str(&self) -> &str {
         match self {
             Self::Upgrade => "upgrade",
+            Self::ColdUpgrade => "cold-upgrade",
             Self::Rollback => "rollback",
             Self::Fallback => "fallback",
+            Self::Prune => "prune",
             Self::LogsClear => "logs-clear",
             Self::Other(name) => name,
         }

@@ -1,12 +1,12 @@
 //! A node that is a value: it answers what it was told to, and remembers what it was asked.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use relup::journal::{Action, AttemptResult, By, Record, Step};
 use relup::node::{
     ApplyDone, ApplyEvent, ApplyFailure, ApplyRequest, ClusterNode, HopScript, HopSummary,
-    NodeFacts,
+    NodeFacts, Proof,
 };
 
 use crate::node::{Node, NodeError, PluginLogRow};
@@ -17,6 +17,8 @@ pub(crate) struct FakeNode {
     pub(crate) attempt: Result<Option<String>, NodeError>,
     /// What `attempt` becomes once an apply was asked for.
     pub(crate) attempt_after_apply: Option<Result<Option<String>, NodeError>>,
+    /// Where it loads code from, besides the tree that it was booted from.
+    pub(crate) code_path: Vec<PathBuf>,
     /// The user it runs as.
     pub(crate) uid: Option<u32>,
     /// What an expression file evaluates to, by a part of its source.
@@ -27,6 +29,10 @@ pub(crate) struct FakeNode {
     pub(crate) plugin_rows: Vec<PluginLogRow>,
     /// The nodes of its cluster.
     pub(crate) cluster: Vec<ClusterNode>,
+    /// What a proof comes to.
+    pub(crate) proof: Result<Result<Proof, ApplyFailure>, NodeError>,
+    /// The request of every proof.
+    pub(crate) proofs: Vec<ApplyRequest>,
     /// The request of every apply.
     pub(crate) requests: Vec<ApplyRequest>,
     /// How many files were given to it to evaluate.
@@ -65,12 +71,15 @@ impl FakeNode {
             }),
             attempt: Ok(None),
             attempt_after_apply: None,
+            code_path: Vec::new(),
             uid: Some(nix::unistd::geteuid().as_raw()),
             hops: Vec::new(),
             evaluation_fails: None,
             outcome: Outcome::Done,
             plugin_rows: Vec::new(),
             cluster: Vec::new(),
+            proof: Ok(Ok(Proof::default())),
+            proofs: Vec::new(),
             requests: Vec::new(),
             evaluated: 0,
             evaluating: Box::new(|| {}),
@@ -143,6 +152,17 @@ impl Node for FakeNode {
         self.attempt.clone()
     }
 
+    fn trees_in_use(&mut self) -> Result<Vec<PathBuf>, NodeError> {
+        match &self.facts {
+            Ok(facts) => {
+                let root = facts.root_dir.clone();
+                Ok([vec![root], self.code_path.clone()].concat())
+            }
+            Err(NodeError::NotRunning(_)) => Ok(Vec::new()),
+            Err(error) => Err(error.clone()),
+        }
+    }
+
     fn uid(&mut self) -> Option<u32> {
         self.uid
     }
@@ -193,6 +213,12 @@ impl Node for FakeNode {
 
     fn cluster(&mut self) -> Result<Vec<ClusterNode>, NodeError> {
         self.facts.clone().map(|_| self.cluster.clone())
+    }
+
+    fn prove(&mut self, request: &ApplyRequest) -> Result<Result<Proof, ApplyFailure>, NodeError> {
+        self.proofs.push(request.clone());
+        (self.meanwhile)(request);
+        self.proof.clone()
     }
 
     fn plugin_logs(&mut self) -> Result<Vec<PluginLogRow>, NodeError> {

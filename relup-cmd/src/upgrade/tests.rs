@@ -13,6 +13,7 @@ use relup::journal::{AttemptResult, Record};
 use relup::node::HopSummary;
 
 use super::*;
+use crate::node::NodeError;
 use crate::testing::{
     FakeNode, NEW, OLD, Outcome, Release, Said, Site, gzip, hop_text, record, write, write_sidecar,
 };

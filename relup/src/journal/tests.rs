@@ -103,6 +103,7 @@ fn every_step_and_action_is_written_under_its_own_name() {
         S::CodeChanged,
         S::CallbacksDone,
         S::MarkerWritten,
+        S::Retired,
         S::Finished,
         S::Other("proven".to_owned()),
     ] {
@@ -115,7 +116,9 @@ fn every_step_and_action_is_written_under_its_own_name() {
         Action::Rollback,
         Action::Fallback,
         Action::LogsClear,
-        Action::Other("prune".to_owned()),
+        Action::ColdUpgrade,
+        Action::Prune,
+        Action::Other("sing".to_owned()),
     ] {
         let json = serde_json::to_string(&action).expect("a string");
         assert_eq!(json, format!("{:?}", action.as_str()));

@@ -1,0 +1,148 @@
+//! `relup upgrade --cold`: the tree is deployed and the marker swapped, and that is all.
+//!
+//! It takes effect at the next start, so it needs no hop and no node; a node that runs is asked what
+//! it runs and not touched. The marker is written here, which makes the tree one that has never
+//! booted as far as the assessment of boots is concerned.
+
+use relup::journal::{Action, AttemptResult, Step};
+use relup::marker::Marker;
+
+use crate::around::Around;
+use crate::assessment;
+use crate::cli::Upgrade;
+use crate::deploy::DeployedTree;
+use crate::error::Error;
+use crate::install::Install;
+use crate::interrupt::Interrupt;
+use crate::lock::RelupLock;
+use crate::node::Node;
+use crate::output::{Answer, Console};
+use crate::prepare::Prepared;
+use crate::recovery::take_lock;
+use crate::running::Running;
+use crate::state::{self, AttemptLog};
+
+/// Makes the next start boot the release in a tarball.
+pub(crate) fn run(
+    args: &Upgrade,
+    install: &Install,
+    node: &mut dyn Node,
+    console: &mut Console<'_>,
+    interrupt: &Interrupt,
+) -> Result<Answer, Error> {
+    let lock = take_lock(install, node, console)?;
+    let running = Running::ask_or_look(install, node)?;
+    let prepared = Prepared::of(args, install, &lock, running, node, console, interrupt)?;
+    interrupt.check()?;
+    let around = Around::of(args, install, &prepared, interrupt);
+    around.run(console, |console| {
+        change(install, &lock, prepared, node, console, interrupt)
+    })
+}
+
+/// Stages 10 and 14, journalled from their beginning to their end.
+fn change(
+    install: &Install,
+    lock: &RelupLock,
+    prepared: Prepared,
+    node: &mut dyn Node,
+    console: &mut Console<'_>,
+    interrupt: &Interrupt,
+) -> Result<Answer, Error> {
+    let base = &install.base;
+    let Prepared {
+        running,
+        staged,
+        identity,
+        ..
+    } = prepared;
+    let (from, to) = (running.vsn.to_string(), identity.vsn.to_string());
+    let log = AttemptLog::new(base, Action::ColdUpgrade, from.as_str(), to.as_str());
+    log.step(Step::Started)?;
+    console.stage(&format!("deploying {to}"), None);
+    let deployed = log
+        .step(Step::Staged)
+        .and_then(|()| staged.deploy(identity, &mut || Ok(node.trees_in_use()?), base, lock));
+    let switched = deployed.and_then(|deployed| switch(install, deployed, lock, &log, interrupt));
+    let deployed = match switched {
+        Ok(deployed) => deployed,
+        Err(error) => {
+            // The refusal counts; that it could not be recorded either adds nothing.
+            let _ = log.failed(&error);
+            return Err(error);
+        }
+    };
+    // The marker is swapped: what fails from here on changes nothing about it.
+    let recorded = log
+        .step(Step::MarkerWritten)
+        .and_then(|()| assessment::clear(base))
+        .and_then(|()| log.finished(AttemptResult::Success));
+    if let Err(error) = recorded {
+        console.warn(error.to_string());
+    }
+    Ok(answer(&log, &running, &deployed, &from, &to))
+}
+
+/// Swaps the marker. Where that fails nothing has changed: the tree is withdrawn.
+fn switch(
+    install: &Install,
+    deployed: DeployedTree,
+    lock: &RelupLock,
+    log: &AttemptLog<'_>,
+    interrupt: &Interrupt,
+) -> Result<DeployedTree, Error> {
+    let (base, vsn) = (&install.base, deployed.identity().vsn.clone());
+    let before = state::read_marker(base);
+    let written = log
+        .step(Step::Deployed)
+        .and_then(|()| interrupt.check())
+        .and_then(|()| state::write_marker(base, &vsn));
+    let Err(error) = written else {
+        return Ok(deployed);
+    };
+    let names_it = |marker: &Marker| matches!(marker, Marker::Current(named) if *named == vsn);
+    if names_it(&state::read_marker(base)) && !names_it(&before) {
+        // Renamed, but perhaps not for good: a power cut may bring either marker back, so both trees
+        // have to be there.
+        let _ = match &before {
+            Marker::Current(old) => state::write_marker(base, old),
+            Marker::Absent | Marker::Damaged(_) => state::remove_marker(base),
+        };
+        return Err(error);
+    }
+    deployed.withdraw(base, lock)?;
+    Err(error)
+}
+
+fn answer(
+    log: &AttemptLog<'_>,
+    running: &Running,
+    deployed: &DeployedTree,
+    from: &str,
+    to: &str,
+) -> Answer {
+    let tree = deployed.tree().path();
+    let now = if running.is_up {
+        format!(
+            "the node runs {from} as before; `emqx restart` boots {to} from {}",
+            tree.display()
+        )
+    } else {
+        format!("`emqx start` boots {to} from {}", tree.display())
+    };
+    Answer {
+        lines: vec![now, "upgrade complete".to_owned()],
+        ..Answer::default()
+    }
+    .field("attempt", log.id())
+    .field("from", from)
+    .field("to", to)
+    .field("cold", true)
+    .field("tree", tree.to_string_lossy())
+    .field("tree_reused", deployed.reused())
+    .field("node_running", running.is_up)
+    .field("restart_needed", running.is_up)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! Stages 3 to 8, which every kind of upgrade has in common: patches, digest, extraction, identity,
+//! compatibility, permission. What comes out is a staged tree that may be deployed.
+//!
+//! Nothing outside the staging directory is written here, and dropping the result removes that.
+
+use std::path::{Path, PathBuf};
+
+use relup::marker::Marker;
+use relup::vsn::ReleaseVsn;
+
+use crate::cli::Upgrade;
+use crate::compat;
+use crate::error::Error;
+use crate::install::Install;
+use crate::interrupt::Interrupt;
+use crate::lock::RelupLock;
+use crate::node::Node;
+use crate::output::Console;
+use crate::patches::{check_patches, patches_dir};
+use crate::permission;
+use crate::release::Identity;
+use crate::running::Running;
+use crate::stage::{self, Limits, StagedTree};
+use crate::state;
+use crate::tarball::Tarball;
+
+/// A target that may be deployed.
+pub(crate) struct Prepared {
+    pub(crate) running: Running,
+    pub(crate) staged: StagedTree,
+    pub(crate) identity: Identity,
+    /// `<data>/patches`, where there is one.
+    pub(crate) patches: Option<PathBuf>,
+}
+
+impl Prepared {
+    /// Verifies, extracts and checks the tarball.
+    pub(crate) fn of(
+        args: &Upgrade,
+        install: &Install,
+        lock: &RelupLock,
+        running: Running,
+        node: &mut dyn Node,
+        console: &mut Console<'_>,
+        interrupt: &Interrupt,
+    ) -> Result<Prepared, Error> {
+        let patches = patches_dir(install, running.data_dir.as_deref());
+        check_patches(patches.as_deref(), args.force)?;
+        let staged = verify_and_stage(&args.tarball, install, lock, console, interrupt)?;
+        console.stage("checking the release", None);
+        let identity = check(args, install, &running, &staged, node, console)
+            .map_err(|error| error.shown_below(staged.tree().path(), staged.tarball().path()))?;
+        Ok(Prepared {
+            running,
+            staged,
+            identity,
+            patches,
+        })
+    }
+}
+
+/// Stages 4 and 5.
+fn verify_and_stage(
+    tarball: &Path,
+    install: &Install,
+    lock: &RelupLock,
+    console: &mut Console<'_>,
+    interrupt: &Interrupt,
+) -> Result<StagedTree, Error> {
+    let tarball = Tarball::open(tarball)?;
+    let sidecar = tarball.sidecar()?;
+    if let Some(other) = &sidecar.names_other {
+        console.warn(format!("the digest is that of a file named {other:?}"));
+    }
+    let len = tarball.len();
+    console.stage("verifying the tarball", Some(len));
+    let verified = tarball.verify(&sidecar, interrupt, &mut |done| console.progress(done))?;
+    console.stage("extracting", Some(len));
+    let mut progress = |done| console.progress(done);
+    stage::stage(
+        verified,
+        &install.base,
+        lock,
+        Limits::DEFAULT,
+        interrupt,
+        &mut progress,
+    )
+}
+
+/// Stages 6 to 8.
+fn check(
+    args: &Upgrade,
+    install: &Install,
+    running: &Running,
+    staged: &StagedTree,
+    node: &mut dyn Node,
+    console: &mut Console<'_>,
+) -> Result<Identity, Error> {
+    let (base, tree) = (&install.base, staged.tree());
+    let identity = Identity::read_package(tree, base)?;
+    check_versions(args, install, running, &identity.vsn, console)?;
+    identity.check_complete(tree)?;
+    compat::check(base, running, tree, &identity, args.force)?;
+    permission::check(base, node.uid())?;
+    Ok(identity)
+}
+
+/// The second half of stage 6: the target against what runs and what is pending.
+fn check_versions(
+    args: &Upgrade,
+    install: &Install,
+    running: &Running,
+    target: &ReleaseVsn,
+    console: &mut Console<'_>,
+) -> Result<(), Error> {
+    let marker = install.base.marker();
+    let pending = state::read_marker(&install.base);
+    // What runs is nothing to a change that the next start sees, if that start boots something else.
+    let counts = !args.cold || install.booted_vsn == *target;
+    if *target == running.vsn && counts {
+        return Err(Error::AlreadyUpgraded {
+            vsn: target.to_string(),
+            is_up: running.is_up,
+        });
+    }
+    match pending {
+        Marker::Current(pending) if pending == *target => {
+            return Err(Error::DuplicatePendingTarget {
+                vsn: target.to_string(),
+                marker,
+            });
+        }
+        Marker::Absent if args.cold && install.booted_vsn == *target => {
+            return Err(Error::AlreadyUpgraded {
+                vsn: target.to_string(),
+                is_up: false,
+            });
+        }
+        Marker::Damaged(reason) => console.warn(format!(
+            "{} is damaged ({reason}); the upgrade replaces it",
+            marker.display()
+        )),
+        Marker::Absent | Marker::Current(_) => {}
+    }
+    Ok(())
+}
