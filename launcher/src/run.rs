@@ -214,7 +214,7 @@ fn tell_interrupted(release: &Release) {
             last_step,
         }) => format!("relup {what} of {started} was interrupted after '{last_step}'"),
         Some(Interrupted::Leftovers(names)) => format!(
-            "a relup command was interrupted before it had changed anything, {} is left of it",
+            "a relup command was interrupted before it had changed anything, {} is left of it (the next one removes it)",
             names.join(", ")
         ),
     };
