@@ -4,6 +4,8 @@
 //! (stable, for `--json`), [`Error::hint`] the remedy on a line of its own, and
 //! [`Error::exit_code`] the one place where outcomes become exit codes.
 
+mod hint;
+
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -270,78 +272,6 @@ impl Error {
         }
     }
 
-    /// What to do about it, where there is something to do.
-    pub(crate) fn hint(&self) -> Option<String> {
-        let text = match self {
-            Error::Locked { .. } => "wait until it has ended; `emqx relup status` shows it",
-            Error::NodeNotRunning(_) => "start the node with `emqx start` first",
-            Error::NodeUnreachable(_) => "see `emqx ping` and the node's log",
-            Error::NodeRpc(_) => "see the node's log",
-            Error::NodeLost(_) | Error::InterruptedApply => {
-                "`emqx relup status` and `emqx relup logs` tell how it ended"
-            }
-            Error::PatchesDirNotEmpty { .. } => {
-                "remove the patches that the target release contains, or keep them in force with --force"
-            }
-            Error::TargetTarballNotFound { .. } => "give the path of the target release's .tar.gz",
-            Error::CannotReadTargetTarball { .. } | Error::CannotReadSha256Sidecar { .. } => {
-                "make it a regular file that the user running this command may read"
-            }
-            Error::MissingSha256Sidecar { .. } => {
-                "copy the published .sha256 file beside the tarball"
-            }
-            Error::InvalidSha256Sidecar { .. } => {
-                "it must hold the 64 hex digits of the tarball's SHA-256, alone or as sha256sum prints them"
-            }
-            Error::Sha256Mismatch { .. } => "download the tarball and its .sha256 file again",
-            Error::TarballChanged { .. } => {
-                "run the command again once nobody writes to the tarball"
-            }
-            Error::UnsafeArchiveEntry { .. }
-            | Error::ArchiveCorrupt(_)
-            | Error::ArchiveTooLarge(_)
-            | Error::CannotReadEmqxVars { .. }
-            | Error::RelVsnNotFound { .. }
-            | Error::InvalidRelVsn { .. }
-            | Error::IncompleteRelease { .. } => "this must be an unmodified EMQX release package",
-            Error::NoSpace { .. } => "free some space there and run the command again",
-            Error::AlreadyUpgraded { .. } => "there is nothing to do",
-            Error::DuplicatePendingTarget { .. } => {
-                "`emqx restart` boots it, `emqx relup rollback` takes it back"
-            }
-            Error::CannotReadBuildInfo { .. } => {
-                "the release that runs must be complete; reinstall the package of its version"
-            }
-            Error::Incompatible(compat) => compat.hint(),
-            Error::ForeignMachine { .. } => "take the target package for this machine",
-            Error::NoWritePermission { hint, .. } => return Some(hint.clone()),
-            Error::NoRelupEntry { .. } => {
-                "copy the hop file into relup/catalog/ of the installation or give it with --relup, or upgrade by a restart"
-            }
-            Error::InvalidRelupFile { .. } => {
-                "a hop file is one Erlang map with from_version, target_version, code_changes and post_upgrade_callbacks"
-            }
-            Error::TreeInUse { .. } => "restart the node into another tree first",
-            Error::ApplyFailed(failure) => return apply_hint(failure),
-            Error::NothingToRollBack(_) => "`emqx relup list` shows the trees there are",
-            Error::NotDeployed { .. } => "`emqx relup list` shows the versions that are",
-            Error::TreeDamaged { .. } => "choose another tree; `emqx relup list` shows them",
-            Error::HookFailed { .. } => {
-                "what it printed stands above; mend it, or move it out of relup.d to go on without it"
-            }
-            Error::BackupInside { .. } => "give --backup a directory outside of the installation",
-            Error::MarkerDamaged { .. } => {
-                "`emqx relup rollback` returns to the original release, `emqx relup rollback --to VSN` to a deployed one"
-            }
-            Error::NoManifest { .. } => {
-                "the package manager that installed it can: `dpkg --verify` or `rpm --verify`"
-            }
-            Error::NotVerified(found) => found.hint(),
-            Error::Interrupted | Error::Io { .. } => return None,
-        };
-        Some(text.to_owned())
-    }
-
     /// 1: nothing changed; 3: the VM was changed and restored; 4: the VM needs attention.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
@@ -389,28 +319,6 @@ impl Error {
             | Error::Io { .. } => 1,
         }
     }
-}
-
-fn apply_hint(failure: &ApplyFailure) -> Option<String> {
-    let text = match (failure.changed, failure.restored) {
-        (false, _) => match failure.name.as_str() {
-            "old_code_in_use" => {
-                "let those processes finish and try again, or accept that they are killed with --brutal-purge"
-            }
-            _ => return None,
-        },
-        (true, true) if failure.name == "post_upgrade_failed" => {
-            "the node runs the old version again, nothing is pending; what callbacks did to data stays"
-        }
-        (true, true) => "the node runs the old version again; nothing is pending",
-        (true, false) if failure.name == "post_upgrade_failed" => {
-            "the node runs changed code and no marker was written: `emqx restart` brings it back to the release on disk; --undo-on-callback-failure would have done it at once"
-        }
-        (true, false) => {
-            "the node runs changed code and no marker was written: `emqx restart` brings it back to the release on disk"
-        }
-    };
-    Some(text.to_owned())
 }
 
 impl From<NodeError> for Error {

@@ -69,7 +69,8 @@ fn every_difference_is_named() {
     nix::unistd::mkfifo(&ebin.join("x7.beam"), nix::sys::stat::Mode::S_IRWXU).expect("made");
     write(&ebin.join("extra.beam"), "x");
     write(&tree.join("lib/y-1/ebin/y.beam"), "y");
-    write(&tree.join("relup/current"), "5.10.6\n");
+    let marker = site.base().deployed(&NEW.parse().expect("a version"));
+    write(&marker.nested_marker(), "5.10.6\n");
     set_mode(&tree, 0o777);
     let said = verify(&site, &[]);
     assert_eq!(

@@ -217,8 +217,8 @@ fn a_kill_in_the_middle_of_a_removal_leaves_no_half_tree_under_its_name() -> e2e
     let left = names(&install)?;
     assert_eq!(left, ["catalog", "journal.jsonl"]);
     let attempt = journal::read(install.root())?;
-    let ends = attempt.iter().filter(|record| record.action == "prune");
-    let last = ends.last().expect("it is recorded");
+    let mut prunes = attempt.iter().filter(|record| record.action == "prune");
+    let last = prunes.next_back().expect("it is recorded");
     assert_eq!(
         (last.step.as_str(), last.result.as_deref()),
         ("finished", Some("success"))
