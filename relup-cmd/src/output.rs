@@ -1,9 +1,10 @@
 //! The one place that prints: answers to standard output, words for people to standard error.
 //!
 //! With `--json` standard output carries exactly one object and nothing else. Stages are a progress
-//! bar on a terminal and plain lines elsewhere. A reader that has gone away (`| head`) is no error.
+//! bar on a terminal, of which a line stays once they are done, and plain lines elsewhere. A reader that has gone away (`| head`) is no error.
 
 use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -12,6 +13,8 @@ use serde_json::{Map, Value, json};
 use crate::error::Error;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
+/// How often a stage of unknown length shows that it goes on.
+const TICK: Duration = Duration::from_millis(120);
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 
 /// What a command answers: lines for people, and the same as an object.
@@ -43,8 +46,15 @@ pub(crate) struct Console<'a> {
     err: &'a mut dyn Write,
     json: bool,
     on_terminal: bool,
-    bar: Option<ProgressBar>,
+    stage: Option<Stage>,
     warnings: Vec<String>,
+}
+
+/// A stage that goes on, on a terminal.
+struct Stage {
+    text: String,
+    bar: ProgressBar,
+    begun: Instant,
 }
 
 impl<'a> Console<'a> {
@@ -55,7 +65,7 @@ impl<'a> Console<'a> {
             err,
             json,
             on_terminal: false,
-            bar: None,
+            stage: None,
             warnings: Vec::new(),
         }
     }
@@ -84,47 +94,67 @@ impl<'a> Console<'a> {
         let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
         let template = match total {
             Some(_) => "{msg} [{bar:30}] {bytes}/{total_bytes} {eta}",
-            None => "{msg} {spinner}",
+            None => "{spinner} {wide_msg}",
         };
         // The templates are constants, so a mistake in them shows in the first run of a test.
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("=> "));
         }
         bar.set_message(text.to_owned());
-        self.bar = Some(bar);
+        if total.is_none() {
+            bar.enable_steady_tick(TICK);
+        }
+        self.stage = Some(Stage {
+            text: text.to_owned(),
+            bar,
+            begun: Instant::now(),
+        });
     }
 
     /// How far the stage has come, in bytes.
     pub(crate) fn progress(&mut self, done: u64) {
-        if let Some(bar) = &self.bar {
-            bar.set_position(done);
+        if let Some(stage) = &self.stage {
+            stage.bar.set_position(done);
         }
     }
 
     /// A step within a stage.
     pub(crate) fn step(&mut self, text: &str) {
-        match &self.bar {
-            Some(bar) => {
-                bar.set_message(text.to_owned());
-                bar.tick();
+        match &self.stage {
+            Some(Stage {
+                text: stage, bar, ..
+            }) => {
+                bar.set_message(format!("{stage}: {}", text.trim_start()));
             }
             None if !self.json => print(self.out, text),
             None => {}
         }
     }
 
-    /// Ends the stage, so that the next words stand on a line of their own.
-    pub(crate) fn end_stage(&mut self) {
-        if let Some(bar) = self.bar.take() {
+    /// Ends a stage that is done; what it was stays on the screen.
+    fn end_stage(&mut self) {
+        if let Some(Stage { text, bar, begun }) = self.stage.take() {
             bar.finish_and_clear();
+            let seconds = begun.elapsed().as_secs_f64();
+            print(self.err, &format!("{text}: {seconds:.1} s"));
+        }
+    }
+
+    /// Takes a stage away that did not come to its end.
+    fn drop_stage(&mut self) {
+        if let Some(stage) = self.stage.take() {
+            stage.bar.finish_and_clear();
         }
     }
 
     /// Something that people should know and that stops nothing.
     pub(crate) fn warn(&mut self, text: String) {
-        self.end_stage();
         if !self.json {
-            print(self.err, &format!("{YELLOW}WARNING:{YELLOW:#} {text}"));
+            let line = format!("{YELLOW}WARNING:{YELLOW:#} {text}");
+            match &self.stage {
+                Some(stage) => stage.bar.suspend(|| print(self.err, &line)),
+                None => print(self.err, &line),
+            }
         }
         self.warnings.push(text);
     }
@@ -145,7 +175,7 @@ impl<'a> Console<'a> {
 
     /// The end of a command that was refused or failed.
     pub(crate) fn error(&mut self, error: &Error) {
-        self.end_stage();
+        self.drop_stage();
         let (name, hint) = (error.name(), error.hint());
         if !self.json {
             // What was found is the answer, whatever it is called.
@@ -187,7 +217,7 @@ impl<'a> Console<'a> {
 
 impl Drop for Console<'_> {
     fn drop(&mut self) {
-        self.end_stage();
+        self.drop_stage();
     }
 }
 
