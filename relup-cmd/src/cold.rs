@@ -60,9 +60,10 @@ fn change(
     let log = AttemptLog::new(base, Action::ColdUpgrade, from.as_str(), to.as_str());
     log.step(Step::Started)?;
     console.stage(&format!("deploying {to}"), None);
+    let mut in_use = || Ok(node.trees_in_use()?);
     let deployed = log
         .step(Step::Staged)
-        .and_then(|()| staged.deploy(identity, &mut || Ok(node.trees_in_use()?), base, lock));
+        .and_then(|()| staged.deploy(identity, &mut in_use, base, lock, interrupt));
     let switched = deployed.and_then(|deployed| switch(install, deployed, lock, &log, interrupt));
     let deployed = match switched {
         Ok(deployed) => deployed,

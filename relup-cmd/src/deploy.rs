@@ -14,10 +14,12 @@ use relup::vsn::ReleaseVsn;
 
 use crate::durable;
 use crate::error::Error;
+use crate::interrupt::Interrupt;
 use crate::lock::RelupLock;
-use crate::manifest_file::{check_tree, read_header};
+use crate::manifest_file::check_tree;
 use crate::release::Identity;
 use crate::stage::{self, StagedTree};
+use crate::verify::Expected;
 
 /// A complete tree at its final place, durable, with its manifest.
 #[derive(Debug)]
@@ -67,10 +69,11 @@ impl StagedTree {
         in_use: &mut dyn FnMut() -> Result<Vec<PathBuf>, Error>,
         base: &BaseRoot,
         _lock: &RelupLock,
+        interrupt: &Interrupt,
     ) -> Result<DeployedTree, Error> {
         let vsn = identity.vsn.clone();
         let tree = base.deployed(&vsn);
-        if is_same_and_whole(&tree, &base.manifest(&vsn), self.tarball().digest()) {
+        if is_as_deployed(&tree, &vsn, base, self.tarball().digest(), interrupt)? {
             return Ok(DeployedTree {
                 tree,
                 identity,
@@ -129,12 +132,30 @@ impl StagedTree {
     }
 }
 
-/// Whether the tree was deployed from this very tarball and nothing is missing from it. A tree with
-/// a marker of its own would boot another version.
-fn is_same_and_whole(tree: &Tree, manifest: &Path, digest: &[u8; 32]) -> bool {
-    read_header(manifest).is_ok_and(|header| header.sha256 == *digest)
-        && check_tree(tree, manifest).is_ok()
-        && tree.nested_marker().symlink_metadata().is_err()
+/// Whether the tree was deployed from this very tarball and every file is as it was then: it will be
+/// booted. A tree with a marker of its own would boot another version.
+fn is_as_deployed(
+    tree: &Tree,
+    vsn: &ReleaseVsn,
+    base: &BaseRoot,
+    digest: &[u8; 32],
+    interrupt: &Interrupt,
+) -> Result<bool, Error> {
+    let manifest = base.manifest(vsn);
+    if tree.nested_marker().symlink_metadata().is_ok() || check_tree(tree, &manifest).is_err() {
+        return Ok(false);
+    }
+    let Ok(expected) = Expected::read(&manifest) else {
+        return Ok(false);
+    };
+    if expected.tarball() != digest {
+        return Ok(false);
+    }
+    match expected.faults(tree, vsn, interrupt, &mut |_| {}) {
+        Ok(faults) => Ok(faults.is_empty()),
+        Err(error @ Error::Interrupted) => Err(error),
+        Err(_) => Ok(false),
+    }
 }
 
 /// Whether two paths mean the same directory.

@@ -129,7 +129,7 @@ pub(crate) enum Error {
     #[error("{} is damaged: {reason}", marker.display())]
     MarkerDamaged { marker: PathBuf, reason: String },
     /// A running node uses the tree that would have to be replaced.
-    #[error("a running node uses {}, and the tarball's {vsn} is another build of it", tree.display())]
+    #[error("a running node uses {}, which is not what the tarball's {vsn} holds", tree.display())]
     TreeInUse { vsn: String, tree: PathBuf },
     /// The node refused or failed the apply and told in which state it is.
     #[error("{} (stage {})", .0.detail, .0.stage)]

@@ -43,7 +43,7 @@ pub(crate) fn run(args: &cli::Stage, interrupt: &Interrupt) -> Result<Answer, Er
     let extracted = begun.elapsed();
     let figures = staged.figures();
     let identity = Identity::read(staged.tree(), &base)?;
-    let deployed = staged.deploy(identity, &mut || Ok(Vec::new()), &base, &lock)?;
+    let deployed = staged.deploy(identity, &mut || Ok(Vec::new()), &base, &lock, interrupt)?;
     let total = begun.elapsed();
     Ok(Answer::default()
         .field("tree", deployed.tree().path().to_string_lossy())

@@ -80,7 +80,12 @@ pub(crate) fn take_lock(
     let base = &install.base;
     let lock = RelupLock::acquire(base)?;
     if refuse_while_applying(node)? {
-        debris::sweep(base, &lock)?;
+        // What another user has left must not stop a rollback.
+        if let Err(error) = debris::sweep(base, &lock) {
+            console.warn(format!(
+                "what an interrupted command has left stays: {error}"
+            ));
+        }
         close(base, &lock, console);
     }
     Ok(lock)
@@ -89,7 +94,7 @@ pub(crate) fn take_lock(
 /// Removes temporary files for a command that only shows something, where that can be done now.
 pub(crate) fn tidy(install: &Install, node: &mut dyn Node) {
     let base = &install.base;
-    if debris::names(base).is_empty() {
+    if debris::names(base).is_empty() || RelupLock::holder(base).is_some() {
         return;
     }
     // What can't be removed now is removed by somebody else, and `status` names it.

@@ -138,7 +138,7 @@ impl Change<'_, '_> {
         let mut in_use = || Ok(self.node.trees_in_use()?);
         let deployed = log
             .step(Step::Staged)
-            .and_then(|()| staged.deploy(identity, &mut in_use, base, &self.lock))
+            .and_then(|()| staged.deploy(identity, &mut in_use, base, &self.lock, self.interrupt))
             .and_then(|deployed| log.step(Step::Deployed).map(|()| deployed));
         let deployed = match deployed {
             Ok(deployed) => deployed,

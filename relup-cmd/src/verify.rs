@@ -17,7 +17,7 @@ use crate::lock::RelupLock;
 use crate::output::{Answer, Console};
 use crate::release::Identity;
 use crate::trees::{deployed, human};
-pub(crate) use compare::Fault;
+pub(crate) use compare::{Expected, Fault};
 
 /// Trees of which at least one is not what it was.
 #[derive(Debug)]
@@ -126,7 +126,13 @@ fn verify(
             manifest.display()
         )));
     }
-    match compare::tree(&tree, vsn, &manifest, console, interrupt) {
+    let compared = Expected::read(&manifest).and_then(|expected| {
+        let figures = expected.figures;
+        console.stage(&format!("verifying {vsn}"), Some(figures.bytes));
+        let faults = expected.faults(&tree, vsn, interrupt, &mut |done| console.progress(done))?;
+        Ok((figures, faults))
+    });
+    match compared {
         Ok((figures, faults)) => Ok(Outcome::Compared {
             files: figures.files,
             bytes: figures.bytes,
@@ -175,7 +181,7 @@ impl Verified {
             } => {
                 let list: Vec<Value> = faults
                     .iter()
-                    .map(|fault| json!({ "path": fault.path, "fault": fault.what }))
+                    .map(|fault| json!({ "path": fault.path, "fault": fault.what, "seen": fault.is_seen }))
                     .collect();
                 json!({
                     "version": vsn, "verified": faults.is_empty(), "files": files,
@@ -210,7 +216,7 @@ impl Verification {
             .map(|tree| tree.vsn.as_str())
             .collect();
         let bad = bad.join(", ");
-        match self.faults() {
+        match self.differences() {
             0 => format!("{bad} could not be verified"),
             1 => format!("1 difference in {bad}"),
             many => format!("{many} differences in {bad}"),
@@ -219,7 +225,7 @@ impl Verification {
 
     /// Whether something differs, or only could not be looked at.
     pub(crate) fn error_name(&self) -> &'static str {
-        if self.faults() > 0 {
+        if self.differences() > 0 {
             return "tree_damaged";
         }
         let lacks = |tree: &Verified| matches!(tree.outcome, Outcome::NoManifest(_));
@@ -234,7 +240,7 @@ impl Verification {
     pub(crate) fn hint(&self) -> &'static str {
         match self.error_name() {
             "tree_damaged" => {
-                "upgrading with the same tarball again deploys the release anew, unless it boots next or a node runs from it; `emqx relup rollback` goes back to the original release"
+                "`emqx relup rollback` makes another release boot; an upgrade with the same tarball then deploys this one anew, once no node uses it"
             }
             "no_manifest" => {
                 "a release that was not deployed by `emqx relup upgrade` has nothing to be compared with"
@@ -243,11 +249,14 @@ impl Verification {
         }
     }
 
-    fn faults(&self) -> usize {
+    /// How much was seen to differ.
+    fn differences(&self) -> usize {
         self.trees
             .iter()
             .map(|tree| match &tree.outcome {
-                Outcome::Compared { faults, .. } => faults.len(),
+                Outcome::Compared { faults, .. } => {
+                    faults.iter().filter(|fault| fault.is_seen).count()
+                }
                 Outcome::NoManifest(_) | Outcome::Failed(_) => 0,
             })
             .sum()

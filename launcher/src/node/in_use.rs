@@ -4,9 +4,9 @@
 //! so do nodes of other bases that the same program serves. A boot that has no VM yet has read the
 //! marker already.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::host::process::{process_table, sees_as_we_do};
+use crate::host::process::{cwd_of, exe_of, process_table, sees_as_we_do};
 use crate::node::running::{RunningNode, nodes_of};
 use crate::node::underway::{self, Underway};
 use crate::node::vm_options::VmOptions;
@@ -27,7 +27,7 @@ pub struct InUse {
 
 /// Looks at the process table.
 pub fn observe(release: &Release) -> InUse {
-    let home = release.install.home.path();
+    let (home, base) = (release.install.home.path(), release.install.base.path());
     let nodes = nodes_of(release);
     let mut roots: Vec<PathBuf> = nodes.iter().map(|node| node.root.clone()).collect();
     let mut stranger = None;
@@ -40,7 +40,7 @@ pub fn observe(release: &Release) -> InUse {
             continue;
         }
         let is_known = nodes.iter().any(|node| node.pid == process.pid);
-        if !is_known && options.has("-emqx_data_dir") && !is_copy(&nodes, &root) {
+        if !is_known && options.has("-emqx_data_dir") && works_elsewhere(process.pid, base) {
             stranger = Some(process.pid);
         }
         roots.push(root);
@@ -60,8 +60,12 @@ pub fn observe(release: &Release) -> InUse {
     }
 }
 
-/// Whether a VM that is no node of this base runs from where one does: a child that has not become
-/// another program yet looks like it.
-fn is_copy(nodes: &[RunningNode], root: &PathBuf) -> bool {
-    nodes.iter().any(|node| node.root == *root)
+/// A child that has not become another program yet looks like its VM, but stands where that stands;
+/// and a tracer is no VM.
+fn works_elsewhere(pid: i32, base: &Path) -> bool {
+    let is_vm = exe_of(pid).is_some_and(|exe| {
+        exe.file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with("beam"))
+    });
+    is_vm && cwd_of(pid).is_some_and(|cwd| cwd != base)
 }

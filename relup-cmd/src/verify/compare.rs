@@ -10,13 +10,13 @@ use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use fs_err as fs;
 use relup::layout::Tree;
-use relup::manifest::{ManifestEntry, digest_to_hex};
+use relup::manifest::{ManifestEntry, ManifestHeader, digest_to_hex};
 use relup::vsn::ReleaseVsn;
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
@@ -24,7 +24,6 @@ use sha2::{Digest, Sha256};
 use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::manifest_file::{for_each_entry, read_header};
-use crate::output::Console;
 
 /// What one thread reads at a time.
 const CHUNK: usize = 128 * 1024;
@@ -40,6 +39,8 @@ pub(crate) struct Fault {
     pub(crate) path: String,
     /// What is wrong with it.
     pub(crate) what: String,
+    /// Whether that was seen; otherwise it could not be looked at.
+    pub(crate) is_seen: bool,
 }
 
 /// What was compared.
@@ -55,52 +56,74 @@ enum Told {
     Fault(Fault),
 }
 
-/// Compares everything. The faults come sorted by path.
-pub(super) fn tree(
-    tree: &Tree,
-    vsn: &ReleaseVsn,
-    manifest: &Path,
-    console: &mut Console<'_>,
-    interrupt: &Interrupt,
-) -> Result<(Figures, Vec<Fault>), Error> {
-    let header = read_header(manifest)?;
-    let mut faults = Vec::new();
-    if header.vsn != *vsn {
-        faults.push(fault(
-            ".",
-            format!("the manifest is that of {}", header.vsn),
-        ));
+/// What a tree must be: its manifest, read once and found to be whole.
+pub(crate) struct Expected<'a> {
+    manifest: &'a Path,
+    header: ManifestHeader,
+    known: KnownPaths,
+    pub(crate) figures: Figures,
+}
+
+impl<'a> Expected<'a> {
+    /// Reads the manifest.
+    pub(crate) fn read(manifest: &'a Path) -> Result<Expected<'a>, Error> {
+        let mut known = KnownPaths::default();
+        let mut figures = Figures::default();
+        for_each_entry(manifest, |entry| {
+            known.add(entry.path());
+            if let ManifestEntry::File { size, .. } = entry {
+                figures.files += 1;
+                figures.bytes += size;
+            }
+            Ok(())
+        })?;
+        known.seal();
+        Ok(Expected {
+            manifest,
+            header: read_header(manifest)?,
+            known,
+            figures,
+        })
     }
-    let root = fs::symlink_metadata(tree.path())
-        .map_err(|error| Error::io(tree.path(), "look at", error))?;
-    if root.mode() & 0o022 != 0 {
-        let mode = root.mode() & 0o7777;
-        faults.push(fault(".", format!("has mode {mode:o}, others may write")));
+
+    /// The digest of the tarball that the tree is of.
+    pub(crate) fn tarball(&self) -> &[u8; 32] {
+        &self.header.sha256
     }
-    let mut known = KnownPaths::default();
-    let mut figures = Figures::default();
-    for_each_entry(manifest, |entry| {
-        known.add(entry.path());
-        if let ManifestEntry::File { size, .. } = entry {
-            figures.files += 1;
-            figures.bytes += size;
+
+    /// Compares everything; `progress` is told how many bytes have been read. The faults come sorted
+    /// by path.
+    pub(crate) fn faults(
+        &self,
+        tree: &Tree,
+        vsn: &ReleaseVsn,
+        interrupt: &Interrupt,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Vec<Fault>, Error> {
+        let mut faults = Vec::new();
+        if self.header.vsn != *vsn {
+            let what = format!("the manifest is that of {}", self.header.vsn);
+            faults.push(fault(".", what));
         }
-        Ok(())
-    })?;
-    known.seal();
-    console.stage(&format!("verifying {vsn}"), Some(figures.bytes));
-    faults.extend(contents(tree.path(), manifest, console, interrupt)?);
-    unknown(tree.path(), &known, &mut faults)?;
-    faults.sort();
-    Ok((figures, faults))
+        let root = fs::symlink_metadata(tree.path())
+            .map_err(|error| Error::io(tree.path(), "look at", error))?;
+        if root.mode() & 0o022 != 0 {
+            let mode = root.mode() & 0o7777;
+            faults.push(fault(".", format!("has mode {mode:o}, others may write")));
+        }
+        faults.extend(contents(tree.path(), self.manifest, interrupt, progress)?);
+        unknown(tree.path(), &self.known, &mut faults)?;
+        faults.sort();
+        Ok(faults)
+    }
 }
 
 /// Compares what the manifest lists.
 fn contents(
     root: &Path,
     manifest: &Path,
-    console: &mut Console<'_>,
     interrupt: &Interrupt,
+    progress: &mut dyn FnMut(u64),
 ) -> Result<Vec<Fault>, Error> {
     let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let stop = AtomicBool::new(false);
@@ -121,7 +144,7 @@ fn contents(
             match told {
                 Told::Read(bytes) => {
                     done += bytes;
-                    console.progress(done);
+                    progress(done);
                 }
                 Told::Fault(fault) => faults.push(fault),
             }
@@ -158,7 +181,7 @@ fn feed(
 fn work(
     root: &Path,
     waiting: &Mutex<Receiver<ManifestEntry>>,
-    tell: &std::sync::mpsc::Sender<Told>,
+    tell: &Sender<Told>,
     stop: &AtomicBool,
 ) {
     let mut buffer = vec![0; CHUNK];
@@ -171,9 +194,9 @@ fn work(
         if stop.load(Ordering::Relaxed) {
             continue;
         }
-        for what in entry_faults(root, &entry, &mut buffer, tell) {
+        for fault in entry_faults(root, &entry, &mut buffer, tell) {
             // The receiver lives as long as the threads.
-            let _ = tell.send(Told::Fault(fault(entry.path(), what)));
+            let _ = tell.send(Told::Fault(fault));
         }
     }
 }
@@ -182,68 +205,59 @@ fn entry_faults(
     root: &Path,
     entry: &ManifestEntry,
     buffer: &mut [u8],
-    tell: &std::sync::mpsc::Sender<Told>,
-) -> Vec<String> {
+    tell: &Sender<Told>,
+) -> Vec<Fault> {
     let path = root.join(entry.path());
+    let seen = |what: String| fault(entry.path(), what);
+    let unseen = |action: &str, error: &std::io::Error| unseen(entry.path(), action, error);
     let found = match fs::symlink_metadata(&path) {
         Ok(found) => found,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return vec!["is missing".to_owned()];
+            return vec![seen("is missing".to_owned())];
         }
-        Err(error) => return vec![format!("could not be looked at: {}", error.kind())],
+        Err(error) => return vec![unseen("looked at", &error)],
     };
     let mut faults = Vec::new();
-    let mut check_mode = |mode: u32| {
+    if let ManifestEntry::File { mode, .. } | ManifestEntry::Dir { mode, .. } = entry {
         let has = found.mode() & 0o7777;
-        if has != mode {
-            faults.push(format!("has mode {has:o} instead of {mode:o}"));
+        if has != *mode && !found.is_symlink() {
+            faults.push(seen(format!("has mode {has:o} instead of {mode:o}")));
         }
-    };
+    }
     match entry {
-        ManifestEntry::Dir { mode, .. } => {
-            if !found.is_dir() {
-                return vec!["is no directory".to_owned()];
-            }
-            check_mode(*mode);
+        ManifestEntry::Dir { .. } if !found.is_dir() => {
+            return vec![seen("is no directory".to_owned())];
         }
+        ManifestEntry::Dir { .. } => {}
         ManifestEntry::Link { target, .. } => match fs::read_link(&path) {
             Ok(has) if has.as_os_str() == target.as_str() => {}
-            Ok(has) => faults.push(format!(
+            Ok(has) => faults.push(seen(format!(
                 "is a link to {} instead of {target}",
                 has.display()
-            )),
-            Err(_) => faults.push(format!("is no link to {target}")),
+            ))),
+            Err(_) => faults.push(seen(format!("is no link to {target}"))),
         },
-        ManifestEntry::File {
-            sha256, mode, size, ..
-        } => {
-            if !found.is_file() {
-                return vec!["is no regular file".to_owned()];
-            }
-            check_mode(*mode);
-            if found.size() != *size {
-                faults.push(format!("has {} bytes instead of {size}", found.size()));
-                return faults;
-            }
-            match digest(&path, buffer, tell) {
-                Ok(has) if has == *sha256 => {}
-                Ok(has) => faults.push(format!(
-                    "has other content: sha256 {} instead of {}",
-                    digest_to_hex(&has),
-                    digest_to_hex(sha256)
-                )),
-                Err(error) => faults.push(format!("could not be read: {}", error.kind())),
-            }
+        ManifestEntry::File { .. } if !found.is_file() => {
+            return vec![seen("is no regular file".to_owned())];
         }
+        ManifestEntry::File { size, .. } if found.size() != *size => {
+            let has = found.size();
+            faults.push(seen(format!("has {has} bytes instead of {size}")));
+        }
+        ManifestEntry::File { sha256, .. } => match digest(&path, buffer, tell) {
+            Ok(has) if has == *sha256 => {}
+            Ok(has) => faults.push(seen(format!(
+                "has other content: sha256 {} instead of {}",
+                digest_to_hex(&has),
+                digest_to_hex(sha256)
+            ))),
+            Err(error) => faults.push(unseen("read", &error)),
+        },
     }
     faults
 }
 
-fn digest(
-    path: &Path,
-    buffer: &mut [u8],
-    tell: &std::sync::mpsc::Sender<Told>,
-) -> std::io::Result<[u8; 32]> {
+fn digest(path: &Path, buffer: &mut [u8], tell: &Sender<Told>) -> std::io::Result<[u8; 32]> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let mut file = std::fs::OpenOptions::new()
         .read(true)
@@ -271,10 +285,7 @@ fn unknown(root: &Path, known: &KnownPaths, faults: &mut Vec<Fault>) -> Result<(
         let entries = match fs::read_dir(&dir) {
             Ok(entries) => entries,
             Err(error) => {
-                faults.push(fault(
-                    &relative,
-                    format!("could not be listed: {}", error.kind()),
-                ));
+                faults.push(unseen(&relative, "listed", &error));
                 continue;
             }
         };
@@ -308,6 +319,14 @@ fn fault(path: &str, what: String) -> Fault {
     Fault {
         path: path.to_owned(),
         what,
+        is_seen: true,
+    }
+}
+
+fn unseen(path: &str, action: &str, error: &std::io::Error) -> Fault {
+    Fault {
+        is_seen: false,
+        ..fault(path, format!("could not be {action}: {}", error.kind()))
     }
 }
 

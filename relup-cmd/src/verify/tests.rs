@@ -100,7 +100,7 @@ fn every_difference_is_named() {
     assert_eq!(differences.len(), 10);
     assert_eq!(
         differences[0],
-        json!({ "path": ".", "fault": "has mode 777, others may write" })
+        json!({ "path": ".", "fault": "has mode 777, others may write", "seen": true })
     );
 }
 
@@ -135,6 +135,31 @@ fn what_could_not_be_compared_is_not_called_verified() {
         "{said:?}"
     );
     assert!(tree.is_dir());
+}
+
+#[test]
+fn a_tree_that_changed_in_any_way_is_deployed_anew_by_the_same_tarball() {
+    let (site, tree) = deployed();
+    let beam = tree.join("lib/x-1/ebin/x2.beam");
+    let again = || {
+        fs::remove_file(site.base().marker()).expect("removed");
+        let tarball = site.outside().join("emqx-5.10.5.tar.gz");
+        let args = ["--cold", "--json"];
+        site.upgrade(&mut FakeNode::down(), &tarball, &args).json()["tree_reused"].clone()
+    };
+    assert_eq!(again(), json!(true));
+    // The same size and the same time.
+    let time = fs::metadata(&beam).and_then(|found| found.modified());
+    fs::write(&beam, "9").expect("written");
+    let file = fs::File::options().write(true).open(&beam).expect("opened");
+    file.file()
+        .set_modified(time.expect("a time"))
+        .expect("allowed");
+    assert_eq!(again(), json!(false));
+    write(&tree.join("lib/x-1/ebin/extra.beam"), "x");
+    assert_eq!(again(), json!(false));
+    assert_eq!(again(), json!(true));
+    assert_eq!(verify(&site, &[]).code, 0);
 }
 
 #[test]

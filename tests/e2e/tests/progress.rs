@@ -34,7 +34,12 @@ fn a_terminal_shows_bars_and_keeps_a_line_of_each_stage() -> e2e::Result<()> {
     // What remains once the bars are gone; a line begins behind the last thing that cleared it.
     let kept: Vec<&str> = screen
         .lines()
-        .map(|line| line.trim_end().rsplit("\u{1b}[2K").next().unwrap_or_default())
+        .map(|line| {
+            line.trim_end()
+                .rsplit("\u{1b}[2K")
+                .next()
+                .unwrap_or_default()
+        })
         .collect();
     for stage in STAGES {
         assert!(
