@@ -24,6 +24,7 @@ pub(crate) enum Command {
     /// Upgrade the running node to the release in a tarball, without a restart
     Upgrade(Upgrade),
     /// Tell what an upgrade would do, proven in the running node, and change nothing
+    #[command(mut_arg("dry_run", |arg| arg.hide(true)))]
     Plan(Upgrade),
     /// List the upgrade paths that hop files are there for
     ListSupportedPaths(Plain),
