@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -113,6 +114,13 @@ fn make(dir: &Path, vsn: &str, parts: &[Part<'_>], interrupt: &Interrupt) -> Res
 fn copy_all(parts: &[Part<'_>], into: &Path, interrupt: &Interrupt) -> Result<bool, Error> {
     let mut restless = false;
     for (name, from) in parts {
+        // A node that was never started has none yet.
+        if from
+            .symlink_metadata()
+            .is_err_and(|error| error.kind() == ErrorKind::NotFound)
+        {
+            continue;
+        }
         let to = into.join(name);
         let mnesia = from.join("mnesia");
         copy_tree(from, &to, interrupt, &|path| path != mnesia)?;

@@ -122,7 +122,7 @@ impl<'a> Hooks<'a> {
             Err(error) => return Err(failed(error.kind().to_string())),
             Ok(metadata) => may_run(&metadata).map_err(|reason| failed(reason.to_owned()))?,
         }
-        console.stage(&format!("running the hook {}", hook.display()), None);
+        console.note(&format!("running the hook {}", hook.display()));
         let mut facts = facts.clone();
         facts.insert("hook".to_owned(), Value::from(name));
         let text = Value::Object(facts).to_string();

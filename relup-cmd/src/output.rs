@@ -111,6 +111,16 @@ impl<'a> Console<'a> {
         });
     }
 
+    /// Begins something that prints by itself: a bar would stand in its way.
+    pub(crate) fn note(&mut self, text: &str) {
+        self.end_stage();
+        if self.on_terminal {
+            print(self.err, text);
+        } else if !self.json {
+            print(self.out, text);
+        }
+    }
+
     /// How far the stage has come, in bytes.
     pub(crate) fn progress(&mut self, done: u64) {
         if let Some(stage) = &self.stage {

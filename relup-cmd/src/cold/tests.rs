@@ -192,6 +192,38 @@ fn a_marker_that_cannot_be_written_leaves_nothing() {
 }
 
 #[test]
+fn hooks_and_the_backup_are_those_of_an_upgrade_and_a_plan_has_none() {
+    let site = Site::new();
+    write(&site.base().default_data().join("x"), "x");
+    let dir = std::path::Path::new("relup.d");
+    let hooks = site.install.etc_dir.join(dir);
+    let told = site.outside().join("told");
+    for name in ["pre-upgrade", "post-upgrade"] {
+        let hook = hooks.join(name);
+        write(&hook, &format!("#!/bin/sh\ncat >>{}\n", told.display()));
+        fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .expect("allowed");
+    }
+    let backups = site.outside().join("backups");
+    let backup = ["--backup", backups.to_str().expect("text")];
+    let plan = [&["--dry-run"][..], &backup].concat();
+    assert_eq!(cold(&site, &mut FakeNode::down(), &plan).code, 0);
+    assert!(!told.exists() && !backups.exists());
+    let said = cold(&site, &mut FakeNode::down(), &backup);
+    assert_eq!(said.code, 0, "{said:?}");
+    let told = fs::read_to_string(&told).expect("both were run");
+    assert_eq!(told.matches("\"cold\":true").count(), 2, "{told}");
+    assert!(backups.is_dir());
+    // One that refuses leaves everything as it is.
+    assert_eq!(site.run(&mut FakeNode::down(), &["rollback"]).code, 0);
+    write(&hooks.join("pre-upgrade"), "#!/bin/sh\nexit 1\n");
+    let before = site.snapshot();
+    let said = cold(&site, &mut FakeNode::down(), &[]);
+    assert_eq!((said.code, said.error_name()), (1, "hook_failed"));
+    assert_eq!(site.snapshot(), before);
+}
+
+#[test]
 fn options_of_a_hot_upgrade_are_wrong_usage() {
     let site = Site::new();
     for more in [
