@@ -131,12 +131,12 @@ fn answer(request: &ApplyRequest, hop: &str, proof: &Proof, console: &mut Consol
     let mut lines = vec![format!("{} -> {} by {hop}", request.from, request.to)];
     lines.extend(proof.steps.iter().map(line));
     lines.push(format!(
-        "{} modules would be loaded, {} unchanged, {} processes suspended, {} applications restarted, {} callbacks run",
-        totals.modules,
+        "{} to load, {} unchanged, {} to suspend, {} to restart, {} to run",
+        counted(totals.modules, "module", "modules"),
         proof.skipped,
-        totals.processes,
-        totals.restarted.len(),
-        totals.callbacks
+        counted(totals.processes, "process", "processes"),
+        counted(totals.restarted.len() as u64, "application", "applications"),
+        counted(totals.callbacks, "callback", "callbacks"),
     ));
     lines.push("nothing was changed".to_owned());
     Answer {
@@ -193,6 +193,11 @@ impl Totals {
     }
 }
 
+fn counted(number: u64, one: &str, many: &str) -> String {
+    let word = if number == 1 { one } else { many };
+    format!("{number} {word}")
+}
+
 /// A step for people.
 fn line(step: &ProvenStep) -> String {
     match step {
@@ -203,7 +208,8 @@ fn line(step: &ProvenStep) -> String {
             loads,
         } => {
             let code = if *loads { "load it" } else { "the same code" };
-            format!("  update {module}: suspend {processes} processes, {code}, change their state")
+            let processes = counted(*processes, "process", "processes");
+            format!("  update {module}: suspend {processes}, {code}, change their state")
         }
         ProvenStep::Restart {
             application,

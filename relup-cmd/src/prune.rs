@@ -65,8 +65,11 @@ pub(crate) fn run(
         let choice = choose(args, install, node)?;
         return Ok(answer(args, &choice, &debris::names(&install.base)));
     }
-    let left_over = debris::names(&install.base);
+    let mut left_over = debris::names(&install.base);
     let lock = take_lock(install, node, console)?;
+    // What could not be removed, a warning has named.
+    let stays = debris::names(&install.base);
+    left_over.retain(|name| !stays.contains(name));
     let mut choice = choose(args, install, node)?;
     let mut done = 0;
     for tree in &choice.going {

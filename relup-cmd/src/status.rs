@@ -88,7 +88,7 @@ pub(crate) fn run(
     };
     if !left_over.is_empty() {
         lines.push(format!(
-            "left over by an interrupted command: {} (the next command that changes something removes it)",
+            "left over by an interrupted command: {} (removed by the next relup command that may)",
             left_over.join(", ")
         ));
     }

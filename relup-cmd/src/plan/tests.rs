@@ -61,7 +61,7 @@ fn every_step_is_told_and_nothing_changes() {
         "  restart emqx_dashboard as 5.10.5: emqx_dashboard; removed: emqx_gone\n",
         "  apply emqx_x:do/1\n",
         "  call emqx_post_upgrade:pr/1\n",
-        "4 modules would be loaded, 3 unchanged, 200 processes suspended, 1 applications restarted, 1 callbacks run\n",
+        "4 modules to load, 3 unchanged, 200 processes to suspend, 1 application to restart, 1 callback to run\n",
     ] {
         assert!(said.out.contains(line), "{line} in {said:?}");
     }

@@ -1,8 +1,8 @@
 //! The hot-apply agent: brought into a node, driven, and taken out again.
 
 use crate::support::{Node, PATIENCE};
-use relup::node::{ApplyEvent, ApplyFailure, ApplyRequest, HopScript};
-use shims::agent::{AgentError, apply, evaluate_hops, running_attempt};
+use relup::node::{ApplyEvent, ApplyFailure, ApplyRequest, HopScript, ProvenStep};
+use shims::agent::{AgentError, apply, evaluate_hops, prove, running_attempt};
 use shims::dist::{CallOptions, CallOutcome, Connection};
 use shims::term::{as_list, as_text, string};
 use std::path::Path;
@@ -147,6 +147,38 @@ fn a_hop_is_applied_and_told_step_by_step() {
         running_attempt(&mut connection).expect("the node is up"),
         None
     );
+    nothing_is_left(&mut connection);
+}
+
+#[test]
+fn a_proof_tells_every_step_and_changes_nothing() {
+    let node = Node::start();
+    let mut connection = node.connect();
+    let dir = tempfile::tempdir().expect("there is room");
+    let request = upgradable(&mut connection, dir.path(), LITERAL);
+    let proof = prove(&mut connection, &request)
+        .expect("the agent answers")
+        .expect("the hop is possible");
+    let load = ProvenStep::Load {
+        modules: vec!["emqx_release".to_owned()],
+    };
+    assert_eq!((proof.steps, proof.skipped), (vec![load], 0));
+    let version = connection.call("emqx_release", "version", vec![], CallOptions::default());
+    let Ok(CallOutcome::Return(version)) = version else {
+        panic!("it runs")
+    };
+    assert_eq!(as_text(&version).as_deref(), Some("5.10.4"));
+    assert!(!request.marker.exists() && !request.journal.exists());
+    nothing_is_left(&mut connection);
+    let hop = LITERAL.replace("emqx_release", "no_such_module");
+    let impossible = ApplyRequest {
+        hop: script("impossible.relup", &hop),
+        ..request
+    };
+    let failure = prove(&mut connection, &impossible)
+        .expect("the agent answers")
+        .expect_err("the module does not exist");
+    assert_eq!(failure.name, "module_not_found");
     nothing_is_left(&mut connection);
 }
 
