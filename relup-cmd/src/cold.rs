@@ -4,6 +4,8 @@
 //! it runs and not touched. The marker is written here, which makes the tree one that has never
 //! booted as far as the assessment of boots is concerned.
 
+use std::path::Path;
+
 use relup::journal::{Action, AttemptResult, Step};
 use relup::marker::Marker;
 
@@ -18,7 +20,7 @@ use crate::lock::RelupLock;
 use crate::node::Node;
 use crate::output::{Answer, Console};
 use crate::prepare::Prepared;
-use crate::recovery::take_lock;
+use crate::recovery::{Taken, take_lock};
 use crate::running::Running;
 use crate::state::{self, AttemptLog};
 
@@ -30,14 +32,46 @@ pub(crate) fn run(
     console: &mut Console<'_>,
     interrupt: &Interrupt,
 ) -> Result<Answer, Error> {
-    let lock = take_lock(install, node, console)?;
+    let taken = take_lock(install, node, console)?;
+    let lock = &taken.lock;
     let running = Running::ask_or_look(install, node)?;
-    let prepared = Prepared::of(args, install, &lock, running, node, console, interrupt)?;
+    let is_up = running.is_up;
+    let prepared = match Prepared::of(args, install, lock, running, node, console, interrupt) {
+        // A command that was interrupted behind its commit point is done, and may be run again.
+        Err(error @ (Error::DuplicatePendingTarget { .. } | Error::AlreadyUpgraded { .. })) => {
+            return done_before(install, &taken, is_up, error);
+        }
+        other => other?,
+    };
     interrupt.check()?;
     let around = Around::of(args, install, &prepared, interrupt);
     around.run(console, |console| {
-        change(install, &lock, prepared, node, console, interrupt)
+        change(install, lock, prepared, node, console, interrupt)
     })
+}
+
+/// The answer of an attempt that was interrupted after it had swapped the marker, or the error.
+fn done_before(
+    install: &Install,
+    taken: &Taken,
+    is_up: bool,
+    error: Error,
+) -> Result<Answer, Error> {
+    let Marker::Current(vsn) = state::read_marker(&install.base) else {
+        return Err(error);
+    };
+    let Some(before) = taken.done(&Action::ColdUpgrade, vsn.as_str()) else {
+        return Err(error);
+    };
+    let tree = install.base.deployed(&vsn);
+    let from = before.from.as_deref().unwrap_or("?");
+    Ok(answer(
+        &before.id,
+        is_up,
+        tree.path(),
+        true,
+        (from, vsn.as_str()),
+    ))
 }
 
 /// Stages 10 and 14, journalled from their beginning to their end.
@@ -81,7 +115,15 @@ fn change(
     if let Err(error) = recorded {
         console.warn(error.to_string());
     }
-    Ok(answer(&log, &running, &deployed, &from, &to))
+    let tree = deployed.tree().path();
+    let versions = (from.as_str(), to.as_str());
+    Ok(answer(
+        log.id(),
+        running.is_up,
+        tree,
+        deployed.reused(),
+        versions,
+    ))
 }
 
 /// Swaps the marker. Where that fails nothing has changed: the tree is withdrawn.
@@ -116,14 +158,13 @@ fn switch(
 }
 
 fn answer(
-    log: &AttemptLog<'_>,
-    running: &Running,
-    deployed: &DeployedTree,
-    from: &str,
-    to: &str,
+    attempt: &str,
+    is_up: bool,
+    tree: &Path,
+    reused: bool,
+    (from, to): (&str, &str),
 ) -> Answer {
-    let tree = deployed.tree().path();
-    let now = if running.is_up {
+    let now = if is_up {
         format!(
             "the node runs {from} as before; `emqx restart` boots {to} from {}",
             tree.display()
@@ -135,14 +176,14 @@ fn answer(
         lines: vec![now, "upgrade complete".to_owned()],
         ..Answer::default()
     }
-    .field("attempt", log.id())
+    .field("attempt", attempt)
     .field("from", from)
     .field("to", to)
     .field("cold", true)
     .field("tree", tree.to_string_lossy())
-    .field("tree_reused", deployed.reused())
-    .field("node_running", running.is_up)
-    .field("restart_needed", running.is_up)
+    .field("tree_reused", reused)
+    .field("node_running", is_up)
+    .field("restart_needed", is_up)
 }
 
 #[cfg(test)]

@@ -11,28 +11,33 @@ use crate::lock::RelupLock;
 use crate::manifest_file::read_header;
 use crate::release::names_in;
 
-/// The names of what is left over; none where `relup/` is not there or can't be read.
-pub(crate) fn names(base: &BaseRoot) -> Vec<String> {
+/// The names of temporary files and directories; none where `relup/` is not there or can't be read.
+pub(crate) fn temporary(base: &BaseRoot) -> Vec<String> {
     let mut names = names_in(&base.relup_dir()).unwrap_or_default();
-    names.retain(|name| is_debris(base, name));
+    names.retain(|name| is_leftover(name.as_ref()));
     names
 }
 
-/// Removes temporary files and directories below `relup/`. Whoever calls this holds the lock and
-/// knows that no apply is going on inside the node.
-pub(crate) fn sweep(base: &BaseRoot, _lock: &RelupLock) -> Result<(), Error> {
+/// The same with what belongs to nothing: manifests without a tree.
+pub(crate) fn names(base: &BaseRoot) -> Vec<String> {
+    let mut names = names_in(&base.relup_dir()).unwrap_or_default();
+    names.retain(|name| is_leftover(name.as_ref()) || is_orphan(base, name));
+    names
+}
+
+/// Removes what is left over, by its names in `relup/`. Whoever calls this holds the lock and knows
+/// that no apply is going on inside the node.
+pub(crate) fn sweep(base: &BaseRoot, _lock: &RelupLock, names: &[String]) -> Result<(), Error> {
     let dir = base.relup_dir();
-    let mut removed = false;
-    for name in names_in(&dir)? {
-        if is_debris(base, &name) {
-            remove(&dir.join(name))?;
-            removed = true;
-        }
+    let mut result = Ok(());
+    for name in names {
+        // What can't be removed stands in nobody else's way.
+        result = result.and(remove(&dir.join(name)));
     }
-    if removed {
+    if !names.is_empty() {
         durable::sync_dir(&dir)?;
     }
-    Ok(())
+    result
 }
 
 /// Removes a file, or a directory with everything in it.
@@ -44,10 +49,6 @@ pub(crate) fn remove(path: &Path) -> Result<(), Error> {
         fs_err::remove_file(path)
     };
     removed.map_err(|error| Error::io(path, "remove", error))
-}
-
-fn is_debris(base: &BaseRoot, name: &str) -> bool {
-    is_leftover(name.as_ref()) || is_orphan(base, name)
 }
 
 /// A manifest goes to its place right before its tree, and away right after it.

@@ -66,7 +66,7 @@ pub(crate) fn run(
         return Ok(answer(args, &choice, &debris::names(&install.base)));
     }
     let mut left_over = debris::names(&install.base);
-    let lock = take_lock(install, node, console)?;
+    let lock = take_lock(install, node, console)?.lock;
     // What could not be removed, a warning has named.
     let stays = debris::names(&install.base);
     left_over.retain(|name| !stays.contains(name));

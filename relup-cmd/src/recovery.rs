@@ -55,7 +55,7 @@ pub fn observe(base: &BaseRoot) -> Option<Interrupted> {
             last_step: attempt.last_step,
         });
     let found = unfinished.or_else(|| {
-        let names = debris::names(base);
+        let names = debris::temporary(base);
         (!names.is_empty()).then_some(Interrupted::Leftovers(names))
     });
     found.filter(|_| RelupLock::holder(base).is_none())
@@ -70,48 +70,74 @@ fn tail(base: &BaseRoot) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// The lock, and what came to light when it was taken.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) lock: RelupLock,
+    /// Attempts that were interrupted after they had done what they were asked.
+    done: Vec<Attempt>,
+}
+
+impl Taken {
+    /// The interrupted attempt that has done this already: running its command again is no mistake.
+    pub(crate) fn done(&self, action: &Action, to: &str) -> Option<&Attempt> {
+        let is_it =
+            |attempt: &&Attempt| attempt.action == *action && attempt.to.as_deref() == Some(to);
+        self.done.iter().rev().find(is_it)
+    }
+}
+
+/// Whether the record of an attempt has no end, which taking the lock would write.
+pub(crate) fn is_open(base: &BaseRoot) -> bool {
+    state::read_attempts(base).is_ok_and(|attempts| !unfinished(attempts).is_empty())
+}
+
 /// Stage 1, for every command that changes something: the lock, the node's own work, and what others
 /// have left.
 pub(crate) fn take_lock(
     install: &Install,
     node: &mut dyn Node,
     console: &mut Console<'_>,
-) -> Result<RelupLock, Error> {
+) -> Result<Taken, Error> {
     let base = &install.base;
     let lock = RelupLock::acquire(base)?;
+    let mut done = Vec::new();
     if refuse_while_applying(node)? {
         // What another user has left must not stop a rollback.
-        if let Err(error) = debris::sweep(base, &lock) {
+        if let Err(error) = debris::sweep(base, &lock, &debris::names(base)) {
             console.warn(format!(
                 "what an interrupted command has left stays: {error}"
             ));
         }
-        close(base, &lock, console);
+        done = close(base, &lock, console);
     }
-    Ok(lock)
+    Ok(Taken { lock, done })
 }
 
 /// Removes temporary files for a command that only shows something, where that can be done now.
 pub(crate) fn tidy(install: &Install, node: &mut dyn Node) {
     let base = &install.base;
-    if debris::names(base).is_empty() || RelupLock::holder(base).is_some() {
+    let names = debris::temporary(base);
+    if names.is_empty() || RelupLock::holder(base).is_some() {
         return;
     }
     // What can't be removed now is removed by somebody else, and `status` names it.
     let _ = RelupLock::acquire(base).and_then(|lock| {
         if refuse_while_applying(node)? {
-            debris::sweep(base, &lock)?;
+            debris::sweep(base, &lock, &names)?;
         }
         Ok(())
     });
 }
 
-/// Ends the records of attempts that nobody will end any more.
-fn close(base: &BaseRoot, _lock: &RelupLock, console: &mut Console<'_>) {
-    let attempts = match state::read_attempts(base) {
-        Ok(attempts) => attempts,
-        Err(error) => return console.warn(error.to_string()),
-    };
+/// Ends the records of attempts that nobody will end any more. Those that had done what they were
+/// asked come back.
+fn close(base: &BaseRoot, _lock: &RelupLock, console: &mut Console<'_>) -> Vec<Attempt> {
+    let attempts = state::read_attempts(base).unwrap_or_else(|error| {
+        console.warn(error.to_string());
+        Vec::new()
+    });
+    let mut done = Vec::new();
     for attempt in unfinished(attempts) {
         let result = outcome(base, &attempt);
         let words = match &result {
@@ -123,10 +149,15 @@ fn close(base: &BaseRoot, _lock: &RelupLock, console: &mut Console<'_>) {
             what(&attempt),
             attempt.started_at
         ));
+        let is_done = result == AttemptResult::Success;
         if let Err(error) = AttemptLog::of(base, &attempt).finished(result) {
             console.warn(error.to_string());
         }
+        if is_done {
+            done.push(attempt);
+        }
     }
+    done
 }
 
 fn unfinished(mut attempts: Vec<Attempt>) -> Vec<Attempt> {

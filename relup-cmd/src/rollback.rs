@@ -17,7 +17,7 @@ use crate::interrupt::Interrupt;
 use crate::manifest_file::check_tree;
 use crate::node::Node;
 use crate::output::{Answer, Console};
-use crate::recovery::take_lock;
+use crate::recovery;
 use crate::release::{Identity, check_tree_of};
 use crate::running::refuse_while_applying;
 use crate::state::{self, AttemptLog};
@@ -40,7 +40,8 @@ pub(crate) fn run(
 ) -> Result<Answer, Error> {
     // Looking comes first: taking the lock would create `relup/` for nothing.
     let marker = state::read_marker(&install.base);
-    if matches!((&marker, &args.to), (Marker::Absent, None)) {
+    let is_base = matches!((&marker, &args.to), (Marker::Absent, None));
+    if is_base && !recovery::is_open(&install.base) {
         // An apply that is under way will write one.
         refuse_while_applying(node)?;
         return Err(Error::NothingToRollBack(format!(
@@ -48,23 +49,28 @@ pub(crate) fn run(
             install.base.marker().display()
         )));
     }
-    let lock = take_lock(install, node, console)?;
+    let taken = recovery::take_lock(install, node, console)?;
     let destination = match &args.to {
         None => original(&install.base)?,
         Some(vsn) => deployed(install, vsn)?,
     };
-    let from = match state::read_marker(&install.base) {
-        Marker::Current(vsn) if destination.marked && vsn == destination.vsn => {
-            return Err(Error::NothingToRollBack(format!(
-                "the next start boots {vsn} already"
-            )));
+    let marker = state::read_marker(&install.base);
+    let boots_already = match &marker {
+        Marker::Current(vsn) => destination.marked && *vsn == destination.vsn,
+        Marker::Absent => !destination.marked,
+        Marker::Damaged(_) => false,
+    };
+    if boots_already {
+        // A command that was interrupted behind its commit point is done, and may be run again.
+        if let Some(before) = taken.done(&Action::Rollback, destination.vsn.as_str()) {
+            return Ok(answer(before.from.as_deref().unwrap_or("?"), &destination));
         }
-        Marker::Absent if !destination.marked => {
-            return Err(Error::NothingToRollBack(format!(
-                "the next start boots {} already",
-                destination.vsn
-            )));
-        }
+        return Err(Error::NothingToRollBack(format!(
+            "the next start boots {} already",
+            destination.vsn
+        )));
+    }
+    let from = match marker {
         Marker::Current(vsn) => vsn.to_string(),
         Marker::Absent => install.booted_vsn.to_string(),
         Marker::Damaged(_) => "damaged".to_owned(),
@@ -75,7 +81,7 @@ pub(crate) fn run(
     let switched = switch(install, &from, &destination);
     hooks.after(facts, switched.as_ref().copied(), console);
     switched?;
-    drop(lock);
+    drop(taken);
     Ok(answer(&from, &destination))
 }
 

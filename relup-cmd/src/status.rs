@@ -84,7 +84,7 @@ pub(crate) fn run(
     let left_over = if under_way {
         Vec::new()
     } else {
-        debris::names(&install.base)
+        debris::temporary(&install.base)
     };
     if !left_over.is_empty() {
         lines.push(format!(

@@ -40,7 +40,7 @@ pub(crate) fn run(
     console: &mut Console<'_>,
     interrupt: &Interrupt,
 ) -> Result<Answer, Error> {
-    let lock = take_lock(install, node, console)?;
+    let lock = take_lock(install, node, console)?.lock;
     let running = Running::ask(node)?;
     let prepared = Prepared::of(args, install, &lock, running, node, console, interrupt)?;
     let mut hop = find_hop(args, install, &prepared, node, console)?;

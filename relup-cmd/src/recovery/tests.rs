@@ -169,3 +169,32 @@ fn only_the_end_of_a_long_journal_is_read_by_a_boot() {
         Some(Interrupted::Attempt { .. })
     ));
 }
+
+#[test]
+fn a_command_that_was_interrupted_behind_its_commit_point_may_be_run_again() {
+    let site = interrupted("rollback", "started", NEW, OLD);
+    let said = site.run(&mut FakeNode::down(), &["rollback"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(
+        said.out.contains("rolled back: 5.10.5 -> 5.10.4"),
+        "{said:?}"
+    );
+    let said = site.run(&mut FakeNode::down(), &["rollback"]);
+    assert_eq!((said.code, said.error_name()), (1, "nothing_to_roll_back"));
+
+    let mut site = interrupted("cold-upgrade", "deployed", OLD, NEW);
+    let new = site.base().deployed(&NEW.parse().expect("a version"));
+    Release::of(NEW).unpack(new.path());
+    write(&site.base().marker(), "5.10.5\n");
+    site.install.booted = new;
+    site.install.booted_vsn = NEW.parse().expect("a version");
+    let tarball = site.new_tarball();
+    let said = site.upgrade(&mut FakeNode::down(), &tarball, &["--cold"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.ends_with("\nupgrade complete\n"), "{said:?}");
+    let said = site.upgrade(&mut FakeNode::down(), &tarball, &["--cold"]);
+    assert_eq!(
+        (said.code, said.error_name()),
+        (1, "already_upgraded_to_target_vsn")
+    );
+}
