@@ -151,6 +151,9 @@ pub(crate) struct Stage {
     /// An existing directory; the tree goes below its relup/
     #[arg(long, value_name = "DIR")]
     pub(crate) into: PathBuf,
+    /// Share the files that this release has as well, where the file system can
+    #[arg(long, value_name = "TREE")]
+    pub(crate) like: Option<PathBuf>,
     /// Accepted for likeness; the figures are always printed as JSON
     #[arg(long)]
     pub(crate) json: bool,

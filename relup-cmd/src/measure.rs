@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use fs_err as fs;
 use nix::sys::resource::{UsageWho, getrusage};
-use relup::layout::BaseRoot;
+use relup::layout::{BaseRoot, Tree};
 use serde_json::json;
 
 use crate::cli;
@@ -25,6 +25,13 @@ pub(crate) fn run(args: &cli::Stage, interrupt: &Interrupt) -> Result<Answer, Er
         fs::canonicalize(&args.into).map_err(|error| Error::io(&args.into, "open", error))?;
     let base = BaseRoot::new(into.clone())
         .map_err(|error| Error::io(&into, "use", std::io::Error::other(error)))?;
+    let like = match &args.like {
+        Some(dir) => {
+            let dir = fs::canonicalize(dir).map_err(|error| Error::io(dir, "open", error))?;
+            Tree::new(dir).ok()
+        }
+        None => None,
+    };
     let lock = RelupLock::acquire(&base)?;
     let begun = Instant::now();
     let tarball = Tarball::open(&args.tarball)?;
@@ -37,6 +44,7 @@ pub(crate) fn run(args: &cli::Stage, interrupt: &Interrupt) -> Result<Answer, Er
         &base,
         &lock,
         Limits::DEFAULT,
+        like.as_ref(),
         interrupt,
         &mut |_| {},
     )?;
@@ -49,6 +57,7 @@ pub(crate) fn run(args: &cli::Stage, interrupt: &Interrupt) -> Result<Answer, Er
         .field("tree", deployed.tree().path().to_string_lossy())
         .field("compressed_bytes", compressed)
         .field("bytes", figures.bytes)
+        .field("shared_bytes", figures.shared)
         .field("files", figures.files)
         .field("entries", figures.entries)
         .field("digest_s", seconds(digest, Duration::ZERO))

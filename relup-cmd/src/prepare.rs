@@ -82,6 +82,7 @@ fn verify_and_stage(
         &install.base,
         lock,
         Limits::DEFAULT,
+        Some(&install.booted),
         interrupt,
         &mut progress,
     )

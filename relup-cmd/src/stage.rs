@@ -10,6 +10,7 @@ mod confine;
 mod entry_path;
 mod feed;
 mod pax;
+mod twin;
 mod unpack;
 
 use std::os::unix::fs::DirBuilderExt;
@@ -46,12 +47,14 @@ impl Drop for StagingDir {
     }
 }
 
-/// Extracts a verified tarball. `progress` is told how many compressed bytes have been read.
+/// Extracts a verified tarball. `progress` is told how many compressed bytes have been read; files
+/// that `like` has as well may be shared with it.
 pub(crate) fn stage(
     tarball: VerifiedTarball,
     base: &BaseRoot,
     _lock: &RelupLock,
     limits: Limits,
+    like: Option<&Tree>,
     interrupt: &Interrupt,
     progress: &mut dyn FnMut(u64),
 ) -> Result<StagedTree, Error> {
@@ -64,7 +67,7 @@ pub(crate) fn stage(
     let dir = StagingDir(path);
     let confined = confine::Confined::new(&dir.0)?;
     let manifest = EntriesFile::create(base.manifest_temp(&random))?;
-    let unpack = unpack::Unpack::new(confined, manifest, limits, progress);
+    let unpack = unpack::Unpack::new(confined, manifest, limits, twin::Twins::of(like), progress);
     let (mut confined, entries, figures) = feed::with_feed(&tarball, interrupt, |feed| {
         unpack.run(&mut archive::Archive::new(feed))
     })?;

@@ -56,7 +56,7 @@ impl Confined {
     pub(crate) fn create_file(&mut self, entry: &EntryPath) -> Result<File, Error> {
         let (parent, name) = entry.split_last();
         let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(0o600);
         let made = rustix::fs::openat(self.dir(parent, entry)?, name, flags, mode);
         made.map(File::from)

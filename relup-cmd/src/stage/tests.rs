@@ -142,6 +142,7 @@ impl Place {
             &self.base,
             &lock,
             limits,
+            None,
             &Interrupt::deaf(),
             &mut |_| {},
         )?;

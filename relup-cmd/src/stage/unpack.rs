@@ -4,7 +4,7 @@
 //! package carries is read past, but not exempt from any check. Modes keep `rwx` bits only, without
 //! write permission for group and others, whatever the umask; owner is whoever runs this.
 
-use std::io::{Read, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 
 use relup::manifest::ManifestEntry;
 use rustix::fs::Mode;
@@ -15,6 +15,7 @@ use crate::manifest_file::EntriesFile;
 use crate::stage::archive::{Archive, Entry, Kind};
 use crate::stage::confine::{Confined, IMPLIED_DIR_MODE};
 use crate::stage::entry_path::{EntryPath, Prefix, check_symlink, unsafe_entry};
+use crate::stage::twin::Twins;
 
 /// What an archive may hold at most.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +43,8 @@ pub(crate) struct Figures {
     pub(crate) files: u64,
     /// Bytes written into files.
     pub(crate) bytes: u64,
+    /// Those of them that are shared with the other release.
+    pub(crate) shared: u64,
     /// Symbolic links written.
     pub(crate) links: u64,
 }
@@ -52,6 +55,7 @@ pub(crate) struct Unpack<'a> {
     manifest: EntriesFile,
     limits: Limits,
     prefix: Prefix,
+    twins: Twins,
     figures: Figures,
     total: u64,
     progress: &'a mut dyn FnMut(u64),
@@ -59,11 +63,12 @@ pub(crate) struct Unpack<'a> {
 
 impl<'a> Unpack<'a> {
     /// Extracts below `confined` and appends to `manifest`; `progress` is told how many compressed
-    /// bytes have been read.
+    /// bytes have been read. Files that `twins` has as well are shared.
     pub(crate) fn new(
         confined: Confined,
         manifest: EntriesFile,
         limits: Limits,
+        twins: Twins,
         progress: &'a mut dyn FnMut(u64),
     ) -> Self {
         let prefix = Prefix::Undecided;
@@ -72,6 +77,7 @@ impl<'a> Unpack<'a> {
             manifest,
             limits,
             prefix,
+            twins,
             figures: Figures::default(),
             total: 0,
             progress,
@@ -183,10 +189,22 @@ impl<'a> Unpack<'a> {
         let mut file = self.confined.create_file(path)?;
         let failed = |error| self.confined.failed(path, error);
         let mut sha = Sha256::new();
+        let mut same = self.twins.fill(&file, path, size);
+        let mut at = 0;
         archive.body(size, |piece| {
             sha.update(piece);
+            if same {
+                if self.twins.has(&file, at, piece).map_err(failed)? {
+                    at += piece.len() as u64;
+                    return Ok(());
+                }
+                same = false;
+                file.set_len(at).map_err(failed)?;
+                file.seek(SeekFrom::Start(at)).map_err(failed)?;
+            }
             file.write_all(piece).map_err(failed)
         })?;
+        self.figures.shared += at;
         rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))
             .map_err(|errno| self.confined.failed(path, errno.into()))?;
         self.figures.files += 1;

@@ -73,6 +73,7 @@ fn a_tarball_that_changes_after_its_verification_is_refused() {
             &place.base,
             &lock,
             Limits::DEFAULT,
+            None,
             &Interrupt::deaf(),
             &mut |_| {},
         );
@@ -98,6 +99,7 @@ fn a_tarball_replaced_after_its_verification_is_not_looked_at() {
         &place.base,
         &lock,
         Limits::DEFAULT,
+        None,
         &interrupt,
         &mut |_| {},
     )
@@ -123,6 +125,7 @@ fn the_manifest_lists_everything_that_was_written() {
         entries: 5,
         files: 2,
         bytes: 5,
+        shared: 0,
         links: 1,
     };
     assert_eq!(staged.figures(), figures);
@@ -177,6 +180,7 @@ fn more_than_a_few_buffers_arrive_unchanged_and_are_interruptible() {
         &place.base,
         &lock,
         Limits::DEFAULT,
+        None,
         &interrupt,
         &mut progress,
     );
