@@ -3,10 +3,13 @@
 use e2e::deployed;
 use e2e::install::Install;
 use e2e::node;
+use e2e::process::{self, Running};
 use e2e::sample::{Sample, V4, V5, V6};
 use e2e::tree::Snapshot;
 use e2e::witness::relup_json;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use std::process::Stdio;
 
 fn upgrade(install: &Install, vsn: &str) -> e2e::Result<()> {
     let tarball = Sample::find()?.tarball(vsn)?;
@@ -108,18 +111,18 @@ fn a_marker_inside_a_deployed_tree_keeps_that_tree() -> e2e::Result<()> {
 fn a_boot_that_has_no_vm_yet_is_waited_for() -> e2e::Result<()> {
     let install = Install::sample(V4)?;
     deployed::Deployed::below(install.root(), V5)?;
-    // Stopped on its way: which tree it boots is decided, and no VM tells.
-    let mut boot = install.spawn(&["foreground"])?;
-    e2e::process::wait_until("the boot to begin", e2e::process::HANG, || {
+    // It waits for its cookie: which tree it boots is decided, and no VM tells.
+    let pipe = install.scratch().join("cookie");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).map_err(std::io::Error::from)?;
+    let mut command = install.emqx_command(&["foreground"]);
+    command.env("EMQX_NODE__COOKIE", format!("file://{}", pipe.display()));
+    let mut boot = Running::spawn(command.stdin(Stdio::null()))?;
+    process::wait_until("the boot to begin", process::HANG, || {
         Ok(!install.processes().is_empty())
     })?;
-    boot.signal(nix::sys::signal::Signal::SIGSTOP)?;
-    let is_booting = install.vms().is_empty();
     let (finished, json) = relup_json(&install, &["prune"])?;
-    boot.signal(nix::sys::signal::Signal::SIGCONT)?;
-    boot.signal(nix::sys::signal::Signal::SIGKILL)?;
-    boot.wait(e2e::process::HANG)?;
-    assert!(is_booting, "it was too fast for this test");
+    boot.signal(Signal::SIGKILL)?;
+    boot.wait(process::HANG)?;
     assert_eq!(finished.code, Some(1), "{finished}");
     assert_eq!(
         json["error"]["name"],
