@@ -128,7 +128,9 @@ own(Starter, ReplyTo, #{attempt := Attempt} = Job) ->
     ok = emqx_hot_apply_report:open(ReplyTo, Attempt),
     ok = emqx_hot_apply_undo:open(),
     _ = put(emqx_hot_apply_stages, []),
-    emqx_hot_apply_report:final(attempt(Job)).
+    Answer = attempt(Job),
+    emqx_hot_apply_update:forget(),
+    emqx_hot_apply_report:final(Answer).
 
 node_leader() ->
     case whereis(user) of
@@ -238,16 +240,16 @@ failure(Class, Reason, Stack) ->
                     emqx_hot_apply_report:text("~p ~0tP at ~0tP", [Class, Reason, 20, Stack, 20])}
         end,
     Stage = get(emqx_hot_apply_stage),
-    {Changed, Restored, Attention} =
+    {Changed, Restored, Told} =
         case emqx_hot_apply_undo:rewind() of
             untouched -> {false, false, []};
-            restored -> {true, true, []};
+            {restored, Remarks} -> {true, true, Remarks};
             {attention, Texts} -> {true, false, Texts}
         end,
     #{
         error => Name,
         stage => Stage,
-        detail => emqx_hot_apply_report:text("~ts", [lists:join("; ", [Text | Attention])]),
+        detail => emqx_hot_apply_report:text("~ts", [lists:join("; ", [Text | Told])]),
         changed => Changed,
         restored => Restored
     }.

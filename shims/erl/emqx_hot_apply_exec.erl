@@ -26,9 +26,7 @@ perform(#{steps := Steps, changed := Changed, words := Words, items := Items}, J
         Done = lists:foldl(
             fun({Step, Text}, Acc) ->
                 emqx_hot_apply_report:step(element(1, Step), "~ts", [Text]),
-                Counted = step(Step, Job, Acc),
-                emqx_hot_apply_undo:checkpoint(),
-                Counted
+                step(Step, Job, Acc)
             end,
             Counts,
             lists:zip(Steps, lists:sublist(Words, length(Steps)))
@@ -81,9 +79,11 @@ step({load, Parts}, #{brutal := Brutal}, Counts) ->
     emqx_hot_apply_code:load(Parts, Brutal),
     Counts;
 step({update, Module, Extra, Parts, Targets}, Job, Counts) ->
+    #{updated := Updated, suspended_us := Longest} = Counts,
     Priority = process_flag(priority, high),
-    try
-        update(Module, Extra, Parts, Targets, Job, Counts)
+    try emqx_hot_apply_update:perform(Module, Extra, Parts, Targets, Job) of
+        #{updated := More, suspended_us := Took} ->
+            Counts#{updated := Updated + More, suspended_us := max(Longest, Took)}
     after
         process_flag(priority, Priority)
     end;
@@ -92,7 +92,7 @@ step({restart, #{app := App} = Change}, #{brutal := Brutal}, #{restarted := Rest
     Counts#{restarted := [App | Restarted -- [App]]};
 step({apply, Module, Function, Args}, _Job, Counts) ->
     _ = emqx_hot_apply_undo:push(
-        emqx_hot_apply_report:text("~tp:~tp/~b has run; what it did is not undone", [
+        emqx_hot_apply_report:text("~tp:~tp/~b has run; what it did itself is not undone", [
             Module, Function, length(Args)
         ])
     ),
@@ -104,96 +104,6 @@ step({apply, Module, Function, Args}, _Job, Counts) ->
                 Module, Function, length(Args), Other, 20
             ])
     end.
-
-%% Processes that the supervisors have started since the plan was made come along, except where an
-%% earlier step loaded the module already: those were started on the new code.
-update(Module, Extra, Parts, Planned, #{from := From, limit := Limit, brutal := Brutal}, Counts) ->
-    Targets =
-        case Parts of
-            [] ->
-                Planned;
-            _ ->
-                Supervisors = lists:usort([Sup || {Pid, Sup} <- Planned, Pid =/= Sup]),
-                Late = emqx_hot_apply_procs:newcomers(Module, Planned, Supervisors, Limit),
-                lists:ukeysort(1, Planned ++ Late)
-        end,
-    %% A purge looks at every process of the VM: not while some of them wait.
-    emqx_hot_apply_purge:vacate(Module, Brutal),
-    Begun = erlang:monotonic_time(microsecond),
-    {Suspended, Missed} = emqx_hot_apply_procs:suspend([Pid || {Pid, _} <- Targets], Limit),
-    Key = emqx_hot_apply_undo:push(
-        emqx_hot_apply_report:text("suspending processes of ~tp", [Module]),
-        fun() -> emqx_hot_apply_procs:resume(Suspended) end
-    ),
-    Kept = make_ref(),
-    emqx_hot_apply_procs:save(Suspended, Kept, Limit),
-    emqx_hot_apply_code:load(Parts, Brutal),
-    _ = emqx_hot_apply_undo:push(
-        emqx_hot_apply_report:text("changing the state of processes of ~tp", [Module]),
-        fun() -> put_back(Module, Suspended, Kept, Limit) end
-    ),
-    {Changed, Failed} = emqx_hot_apply_procs:change_code(
-        Suspended, Module, From, Extra, max(Limit, 5000)
-    ),
-    case Failed of
-        [] ->
-            ok;
-        [{Pid, Reason} | _] ->
-            emqx_hot_apply_report:fail(
-                code_change_failed, "~tp:code_change/3 failed in ~b of ~b processes; ~ts: ~0tP", [
-                    Module,
-                    length(Failed),
-                    length(Suspended),
-                    emqx_hot_apply_report:names([Pid]),
-                    Reason,
-                    20
-                ]
-            )
-    end,
-    emqx_hot_apply_procs:resume(Suspended),
-    Took = erlang:monotonic_time(microsecond) - Begun,
-    emqx_hot_apply_procs:forget(Suspended),
-    emqx_hot_apply_undo:drop(Key),
-    migrated(Module, Changed),
-    Missed =:= [] orelse
-        emqx_hot_apply_report:warn(
-            "~b processes of ~tp could not be suspended within ~p ms and keep their old state: ~ts",
-            [length(Missed), Module, Limit, emqx_hot_apply_report:names(Missed)]
-        ),
-    #{updated := Updated, suspended_us := Longest} = Counts,
-    Counts#{
-        updated := Updated + length(Changed),
-        suspended_us :=
-            case Suspended of
-                [] -> Longest;
-                _ -> max(Longest, Took)
-            end
-    }.
-
-put_back(Module, Pids, Kept, Limit) ->
-    case emqx_hot_apply_procs:restore(Pids, Kept, max(Limit, 5000)) of
-        [] ->
-            ok;
-        Stuck ->
-            {attention, [
-                emqx_hot_apply_report:text("~b processes of ~tp keep the state of the new version: ~ts", [
-                    length(Stuck), Module, emqx_hot_apply_report:names(Stuck)
-                ])
-            ]}
-    end.
-
-%% Once processes work on with a migrated state, the new code has to stay with them: the state they had
-%% before is out of date with their first message, and the old code does not understand the new one.
-migrated(_Module, []) ->
-    ok;
-migrated(Module, Pids) ->
-    emqx_hot_apply_undo:seal(
-        emqx_hot_apply_report:text(
-            "~b processes of ~tp work with the state of the new version, so what was changed until "
-            "then stays: ~ts",
-            [length(Pids), Module, emqx_hot_apply_report:names(Pids)]
-        )
-    ).
 
 %% The post-upgrade callbacks, in their order. From the first one on the new code stays, whatever
 %% happens: a callback may have migrated data that the old code does not understand. Unless the

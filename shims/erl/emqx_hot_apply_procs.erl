@@ -1,17 +1,13 @@
-%%% The supervised processes: which run a module as their callback module, and the system messages
-%%% that suspend, change and resume them.
+%%% The supervised processes: which run a module as their callback module.
 %%%
 %%% Exists because a broker has tens of thousands of such processes: they are found in one walk over
-%%% the supervision trees, whatever the number of instructions, and are spoken to all at once, so that
-%%% none stays suspended while another one is waited for.
-%%% It must never hang (every question has a time limit), never crash because a process dies meanwhile
-%%% or a supervisor of a special kind answers oddly, and never leave a process suspended.
-%%% The messages are those of sys(3) and of supervisor(3); special processes implement the same.
+%%% the supervision trees, whatever the number of instructions.
+%%% It must never hang (every question has a time limit), and never crash because a process dies meanwhile
+%%% or a supervisor of a special kind answers oddly. It changes nothing.
+%%% The messages are those of supervisor(3) and get_modules; special processes implement the same.
 -module(emqx_hot_apply_procs).
 
 -export([find/2, newcomers/4]).
--export([suspend/2, change_code/5, resume/1]).
--export([save/3, restore/3, forget/1]).
 
 -export_type([target/0]).
 
@@ -194,101 +190,6 @@ sys_state(Pid) ->
     catch
         exit:_ -> unknown
     end.
-
-%% Suspends them all. Those that were not suspended in time are told to resume, for when they get to
-%% it, and returned apart; those that ended meanwhile are nobody's concern.
--spec suspend([pid()], timeout()) -> {Suspended :: [pid()], Late :: [pid()]}.
-suspend(Pids, Limit) ->
-    Answers = ask(Pids, fun(From) -> {system, From, suspend} end, Limit),
-    Late = [Pid || Pid <- Pids, is_late(map_get(Pid, Answers))],
-    ok = resume(Late),
-    {[Pid || Pid <- Pids, map_get(Pid, Answers) =:= {reply, ok}], Late}.
-
-is_late({reply, ok}) -> false;
-is_late(gone) -> false;
-is_late(_) -> true.
-
-%% Has suspended processes change their state. Returns those that did not, with the reason; a process
-%% that ended meanwhile has no state to change.
--spec change_code([pid()], module(), string(), term(), timeout()) ->
-    {Changed :: [pid()], Failed :: [{pid(), term()}]}.
-change_code(Pids, Module, FromVsn, Extra, Limit) ->
-    Request = {change_code, Module, FromVsn, Extra},
-    Answers = ask(Pids, fun(From) -> {system, From, Request} end, Limit),
-    lists:foldr(
-        fun(Pid, {Changed, Failed}) ->
-            case map_get(Pid, Answers) of
-                {reply, ok} -> {[Pid | Changed], Failed};
-                {reply, {error, Reason}} -> {Changed, [{Pid, Reason} | Failed]};
-                {reply, Other} -> {Changed, [{Pid, Other} | Failed]};
-                timeout -> {Changed, [{Pid, timeout} | Failed]};
-                gone -> {Changed, Failed}
-            end
-        end,
-        {[], []},
-        Pids
-    ).
-
-%% Has suspended processes keep their state beside, in their own memory: the states of all connections
-%% of a broker would not fit into this process. Key tells this time from others.
--spec save([pid()], Key :: reference(), timeout()) -> ok.
-save(Pids, Key, Limit) ->
-    _ = replace_states(Pids, fun(State) -> keep(Key, State) end, Limit),
-    ok.
-
-%% Gives suspended processes the state that they kept. Returns those that did not take it in time.
--spec restore([pid()], Key :: reference(), timeout()) -> Stuck :: [pid()].
-restore(Pids, Key, Limit) ->
-    replace_states(Pids, fun(State) -> take(Key, State) end, Limit).
-
-%% Processes that work already do it when they get to it.
--spec forget([pid()]) -> ok.
-forget(Pids) ->
-    tell(Pids, {replace_state, fun drop/1}).
-
-%% The answer to replace_state is the state, and would be copied here. So it goes nowhere, and suspending
-%% once more, which changes nothing, tells when it is done: messages keep their order.
-replace_states(Pids, Fun, Limit) ->
-    tell(Pids, {replace_state, Fun}),
-    Answers = ask(Pids, fun(From) -> {system, From, suspend} end, Limit),
-    [Pid || Pid <- Pids, is_late(map_get(Pid, Answers))].
-
-%% Run by the process itself. An event manager runs them for each of its handlers, in their order.
-keep(Key, State) ->
-    _ = put(emqx_hot_apply_kept, {Key, kept(Key) ++ [State]}),
-    State.
-
-take(Key, State) ->
-    case kept(Key) of
-        [Kept | Rest] ->
-            _ = put(emqx_hot_apply_kept, {Key, Rest}),
-            Rest =:= [] andalso erase(emqx_hot_apply_kept),
-            Kept;
-        [] ->
-            State
-    end.
-
-drop(State) ->
-    _ = erase(emqx_hot_apply_kept),
-    State.
-
-kept(Key) ->
-    case get(emqx_hot_apply_kept) of
-        {Key, States} -> States;
-        _ -> []
-    end.
-
-%% Never waits: a process that is told to resume does so as soon as it can.
--spec resume([pid()]) -> ok.
-resume(Pids) ->
-    tell(Pids, resume).
-
-%% The answers go to an alias that is not active any more, and so nowhere.
-tell(Pids, Request) ->
-    Alias = alias(),
-    _ = unalias(Alias),
-    From = {self(), [alias | Alias]},
-    lists:foreach(fun(Pid) -> Pid ! {system, From, Request} end, Pids).
 
 %% Asks all of them, then waits for all answers up to one deadline.
 ask(Pids, Message, Limit) ->

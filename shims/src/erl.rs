@@ -21,8 +21,11 @@ pub const HOT_APPLY: &[(&str, &str)] = modules![
     "emqx_hot_apply_purge",
     "emqx_hot_apply_record",
     "emqx_hot_apply_report",
+    "emqx_hot_apply_state",
+    "emqx_hot_apply_sys",
     "emqx_hot_apply_tree",
     "emqx_hot_apply_undo",
+    "emqx_hot_apply_update",
     "emqx_hot_apply_verify",
 ];
 

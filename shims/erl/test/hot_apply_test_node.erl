@@ -16,10 +16,13 @@
     emqx_hot_apply_purge,
     emqx_hot_apply_code,
     emqx_hot_apply_procs,
+    emqx_hot_apply_state,
+    emqx_hot_apply_sys,
     emqx_hot_apply_app,
     emqx_hot_apply_calls,
     emqx_hot_apply_outline,
     emqx_hot_apply_plan,
+    emqx_hot_apply_update,
     emqx_hot_apply_exec,
     emqx_hot_apply_verify,
     emqx_hot_apply

@@ -9,11 +9,14 @@
 -export([
     a_failed_code_change_leaves_processes_and_code_as_they_were/1,
     a_code_change_that_fails_half_way_puts_the_states_back/1,
-    processes_that_work_with_a_new_state_keep_their_new_code/1,
+    a_later_failure_gives_processes_the_very_state_that_they_had/1,
+    a_later_failure_asks_the_new_code_for_a_state_of_the_former_version/1,
+    a_state_that_nobody_can_lower_is_the_one_of_before_and_that_is_told/1,
+    a_process_started_meanwhile_is_lowered_or_ended/1,
     a_version_that_is_not_the_target_takes_everything_back/1,
     an_application_that_does_not_start_runs_again_as_before/1,
     a_failing_on_load_takes_the_batch_before_it_back/1,
-    an_instruction_that_has_run_is_never_called_undone/1,
+    a_call_that_has_run_is_told_when_the_rest_is_undone/1,
     a_marker_that_cannot_be_written_takes_the_code_back/1,
     a_failed_callback_leaves_the_new_code_and_no_marker/1,
     a_failed_callback_takes_everything_back_if_the_operator_wants_that/1,
@@ -96,38 +99,101 @@ a_code_change_that_fails_half_way_puts_the_states_back(Dir) ->
             Node,
             "{app_worker:v(), emqx_release:version(), [gen_server:call(W, get) || W <- [w1, w2, w3]],"
             " [lists:nth(2, element(4, sys:get_status(W))) || W <- [w1, w2, w3]],"
-            " [[K || {K = emqx_hot_apply_kept, _} <- element(2, process_info(whereis(W), dictionary))]"
+            " [[K || {{emqx_hot_apply_kept, _} = K, _} <- element(2, process_info(whereis(W), dictionary))]"
             "  || W <- [w1, w2, w3]]}."
         )
     ).
 
-processes_that_work_with_a_new_state_keep_their_new_code(Dir) ->
+a_later_failure_gives_processes_the_very_state_that_they_had(Dir) ->
     Node = start(
         Dir, [app("1", 1, [v(bb, "1"), v(cc, "1")])], [app("2", 2, [v(bb, "2"), v(cc, "2")])]
     ),
-    Failure = failed(
-        attempt(
-            Node,
-            hop([
-                {load_module, bb},
-                {update, app_worker, {advanced, []}},
-                {load_module, cc},
-                {apply, erlang, node, []}
-            ])
-        )
-    ),
+    eval(Node, "[gen_server:call(w2, add) || _ <- [1, 2, 3]]."),
+    Before = snapshot(Node),
+    Failure = failed(attempt(Node, after_update([{load_module, cc}, {apply, erlang, node, []}]))),
     ?assertMatch(
-        #{error := apply_failed, stage := apply, changed := true, restored := false}, Failure
+        #{error := apply_failed, stage := apply, changed := true, restored := true}, Failure
     ),
-    words(maps:get(detail, Failure), "3 processes of app_worker work with the state of the new version"),
-    %% All finished steps stay, so that what calls one another is of one version.
-    ?assertEqual(
-        {2, 2, 2, {2, 1}},
-        eval(
-            Node,
-            "{bb:v(), app_worker:v(), cc:v(), begin gen_server:call(w1, add), gen_server:call(w1, get)"
-            " end}."
-        )
+    same(Before, Node),
+    ?assertEqual({1, 1, 1, [{1, 0}, {1, 3}, {1, 0}], []}, works(Node)),
+    ?assertEqual(nomatch, string:find(maps:get(detail, Failure), "processes of"), Failure).
+
+%% What a process has done since it was changed is in its new state only.
+a_later_failure_asks_the_new_code_for_a_state_of_the_former_version(Dir) ->
+    Lowers = "code_change({down, \"5.10.4\"}, {2, N}, []) -> {ok, {1, N}};\n",
+    {Words, Works} = worked_between(Dir, Lowers),
+    ?assertEqual(nomatch, string:find(Words, "processes of"), Words),
+    ?assertEqual({1, 1, 1, [{1, 1}, {1, 0}, {1, 0}], []}, Works).
+
+a_state_that_nobody_can_lower_is_the_one_of_before_and_that_is_told(Dir) ->
+    [
+        begin
+            {Words, Works} = worked_between(filename:join(Dir, Name), Clause),
+            words(Words, "1 processes of app_worker got the state of before the upgrade back"),
+            words(Words, "(w1)"),
+            ?assertEqual({1, 1, 1, [{1, 0}, {1, 0}, {1, 0}], []}, Works)
+        end
+     || {Name, Clause} <- [
+            {"none", ""}, {"any", "code_change(_, {2, _} = S, _) -> {ok, S};\n"}
+        ]
+    ].
+
+%% A process that was started on the new code has no state of before: with its new one it would fail.
+a_process_started_meanwhile_is_lowered_or_ended(Dir) ->
+    Late = {
+        app_late,
+        "-module(app_late). -export([go/0]).\n"
+        "go() -> {ok, _} = supervisor:start_child(app_sup,"
+        " #{id => w4, start => {app_worker, start_link, [w4]}}), ok.\n"
+    },
+    [
+        begin
+            Node = start(filename:join(Dir, Name), [app("1", 1, [v(bb, "1"), v(cc, "1"), Late])], [
+                with_clause(app("2", 2, [v(bb, "2"), v(cc, "2"), Late]), Clause)
+            ]),
+            Hop = after_update([{apply, app_late, go, []}, {apply, erlang, node, []}]),
+            #{restored := true, detail := Words} = failed(attempt(Node, Hop)),
+            Ended = string:find(Words, "1 processes of app_worker that were started meanwhile"),
+            ?assertEqual(IsEnded, Ended =/= nomatch, Words),
+            %% Its supervisor starts it again where it was ended.
+            ?assertEqual({1, 0}, eval(Node, "timer:sleep(200), gen_server:call(w4, get)."))
+        end
+     || {Name, Clause, IsEnded} <- [
+            {"lowered", "code_change({down, _}, {2, N}, []) -> {ok, {1, N}};\n", false},
+            {"ended", "", true}
+        ]
+    ].
+
+after_update(Changes) ->
+    hop([{load_module, bb}, {update, app_worker, {advanced, []}} | Changes]).
+
+%% One of the processes works between its change and the failure.
+worked_between(Dir, Clause) ->
+    Adds = {adds, "-module(adds). -export([it/0]). it() -> gen_server:call(w1, add), ok."},
+    Node = start(Dir, [app("1", 1, [v(bb, "1"), v(cc, "1"), Adds])], [
+        with_clause(app("2", 2, [v(bb, "2"), v(cc, "2"), Adds]), Clause)
+    ]),
+    Before = snapshot(Node),
+    Failure = failed(attempt(Node, after_update([{apply, adds, it, []}, {apply, erlang, node, []}]))),
+    ?assertMatch(
+        #{error := apply_failed, stage := apply, changed := true, restored := true}, Failure
+    ),
+    same(Before, Node),
+    {maps:get(detail, Failure), works(Node)}.
+
+with_clause({app, Vsn, Keys, Sources}, Clause) ->
+    {_, Source} = lists:keyfind(app_worker, 1, Sources),
+    Head = "code_change(\"5.10.4\", {1, N}, fail_at_3)",
+    More = lists:flatten(string:replace(Source, Head, Clause ++ Head)),
+    {app, Vsn, Keys, lists:keystore(app_worker, 1, Sources, {app_worker, More})}.
+
+%% Versions of the code, states, and what the agent has left in the processes.
+works(Node) ->
+    eval(
+        Node,
+        "{bb:v(), app_worker:v(), cc:v(), [gen_server:call(W, get) || W <- [w1, w2, w3]],"
+        " [K || W <- [w1, w2, w3],"
+        "  {{emqx_hot_apply_kept, _} = K, _} <- element(2, process_info(whereis(W), dictionary))]}."
     ).
 
 a_version_that_is_not_the_target_takes_everything_back(Dir) ->
@@ -182,7 +248,7 @@ a_failing_on_load_takes_the_batch_before_it_back(Dir) ->
     words(maps:get(detail, Failure), "on_load_failure"),
     same(Before, Node).
 
-an_instruction_that_has_run_is_never_called_undone(Dir) ->
+a_call_that_has_run_is_told_when_the_rest_is_undone(Dir) ->
     More = fun() ->
         {does, "-module(does). -export([it/1]). it({ok, V}) -> V; it({raise, V}) -> error(V)."}
     end,
@@ -202,7 +268,7 @@ an_instruction_that_has_run_is_never_called_undone(Dir) ->
             Before = snapshot(Node),
             Failure = failed(attempt(Node, hop([{load_module, aa} | Changes]))),
             ?assertMatch(
-                #{error := apply_failed, stage := apply, changed := true, restored := false},
+                #{error := apply_failed, stage := apply, changed := true, restored := true},
                 Failure
             ),
             words(maps:get(detail, Failure), Words),

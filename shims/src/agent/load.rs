@@ -109,14 +109,20 @@ pub(super) fn with_agent(
 }
 
 /// Takes the agent out of the VM, unless an attempt runs in it. What cannot be done is left to the
-/// next command: a module that lies unused does no harm.
+/// next command: a module that lies unused does no harm. Nobody waits for the memory of its code: a
+/// purge looks at every process of the VM, for each module.
 pub(super) fn remove_when_idle(connection: &mut Connection) {
     let text = format!(
         "{LOCK}
         Remove = fun Remove(Tries) ->
             case whereis(emqx_hot_apply) of
                 undefined ->
-                    [[code:soft_purge(M), code:delete(M), code:soft_purge(M)] || M <- Modules];
+                    [[code:soft_purge(M), code:delete(M)] || M <- Modules],
+                    spawn(fun() ->
+                        process_flag(priority, low),
+                        Lock(),
+                        [code:soft_purge(M) || M <- Modules]
+                    end);
                 _Owner when Tries > 0 -> timer:sleep(50), Remove(Tries - 1);
                 _Owner -> in_use
             end

@@ -1,0 +1,199 @@
+%%% {update, M, {advanced, Extra}}: new code and a new state for every process that runs M.
+%%%
+%%% Exists because this is the one instruction during which clients can feel the upgrade: all processes
+%%% of the module have to stand still from before its code is exchanged until their states are changed.
+%%% So everything that takes time is done before: code is prepared, old code is purged, and who does not
+%%% answer now is not waited for by the others. No process works on before all of them have changed:
+%%% while they stand still, a failure takes nothing from them.
+%%% What is undone later, because a later step fails, is undone process by process: see take_back/7.
+-module(emqx_hot_apply_update).
+
+-export([perform/5, forget/0]).
+
+-export_type([result/0]).
+
+-type result() :: #{updated := non_neg_integer(), suspended_us := non_neg_integer()}.
+
+%% How long nobody may answer while processes stand still, in milliseconds.
+patience(Limit) -> min(Limit, 200).
+
+-spec perform(
+    module(), Extra :: term(), [emqx_hot_apply_code:part()], [emqx_hot_apply_procs:target()], map()
+) -> result().
+perform(Module, Extra, Parts, Planned, #{from := From, limit := Limit, brutal := Brutal}) ->
+    Supervisors = lists:usort([Sup || {Pid, Sup} <- Planned, Pid =/= Sup]),
+    Targets = targets(Module, Parts, Planned, Supervisors, Limit),
+    %% A purge looks at every process of the VM: not while some of them wait.
+    emqx_hot_apply_purge:vacate(Module, Brutal),
+    Key = make_ref(),
+    hold(Key, []),
+    _ = emqx_hot_apply_undo:push(
+        emqx_hot_apply_report:text("suspending processes of ~tp", [Module]),
+        fun() -> release(Key) end
+    ),
+    {Suspended, Missed, Begun} = suspend([Pid || {Pid, _} <- Targets], Key, Limit),
+    hold(Key, Suspended),
+    emqx_hot_apply_code:load(Parts, Brutal),
+    _ = emqx_hot_apply_undo:push(
+        emqx_hot_apply_report:text("changing the state of processes of ~tp", [Module]),
+        fun() ->
+            Down = {Module, {down, From}, Extra},
+            Known = Missed ++ [Pid || {Pid, _} <- Targets],
+            take_back(Key, Down, Parts, Known, Suspended, Supervisors, Limit)
+        end
+    ),
+    Change = {Module, From, Extra},
+    Failed = emqx_hot_apply_sys:change_code(Suspended, Key, Change, max(Limit, 5000)),
+    Failed =:= [] orelse failed(Module, Failed, Suspended),
+    emqx_hot_apply_sys:resume(Suspended),
+    Took = erlang:monotonic_time(microsecond) - Begun,
+    Missed =:= [] orelse
+        emqx_hot_apply_report:warn(
+            "~b processes of ~tp could not be suspended within ~p ms and keep their old state: ~ts",
+            [length(Missed), Module, Limit, emqx_hot_apply_report:names(Missed)]
+        ),
+    #{
+        updated => length(Suspended),
+        suspended_us =>
+            case Suspended of
+                [] -> 0;
+                _ -> Took
+            end
+    }.
+
+%% Processes that the supervisors have started since the plan was made come along, except where an
+%% earlier step loaded the module already: those were started on the new code.
+targets(_Module, [], Planned, _Supervisors, _Limit) ->
+    Planned;
+targets(Module, _Parts, Planned, Supervisors, Limit) ->
+    Late = emqx_hot_apply_procs:newcomers(Module, Planned, Supervisors, Limit),
+    lists:ukeysort(1, Planned ++ Late).
+
+-spec failed(module(), [{pid(), term()}], [pid()]) -> no_return().
+failed(Module, [{Pid, Reason} | _] = Failed, Suspended) ->
+    emqx_hot_apply_report:fail(
+        code_change_failed, "~tp:code_change/3 failed in ~b of ~b processes; ~ts: ~0tP", [
+            Module,
+            length(Failed),
+            length(Suspended),
+            emqx_hot_apply_report:names([Pid]),
+            Reason,
+            20
+        ]
+    ).
+
+%% A process that is busy makes all others wait for as long as it is: so it is first looked who answers
+%% at all, and one that gets busy at the wrong moment lets all of them go on and try again.
+suspend(Pids, Key, Limit) ->
+    {Answering, Silent} = emqx_hot_apply_sys:answering(Pids, Limit),
+    suspend(Answering, Silent, Key, Limit, 3).
+
+suspend(Pids, Missed, Key, Limit, Tries) ->
+    %% What interrupts now can undo it: resuming a process that is not suspended changes nothing.
+    hold(Key, Pids),
+    Begun = erlang:monotonic_time(microsecond),
+    case emqx_hot_apply_sys:suspend(Pids, Key, patience(Limit)) of
+        {Suspended, []} ->
+            {Suspended, Missed, Begun};
+        {Suspended, Late} when Tries =:= 1 ->
+            {Suspended, Late ++ Missed, Begun};
+        {Suspended, Late} ->
+            emqx_hot_apply_sys:resume(Suspended),
+            emqx_hot_apply_sys:forget(Suspended, Key),
+            {Again, Silent} = emqx_hot_apply_sys:answering(Late, Limit),
+            suspend(Again ++ Suspended, Silent ++ Missed, Key, Limit, Tries - 1)
+    end.
+
+%% Processes that stand still, or keep their old state, for the sake of this attempt.
+hold(Key, Pids) ->
+    _ = put({emqx_hot_apply_update, Key}, Pids),
+    ok.
+
+%% Their supervisors start those that have to end anew: on the former code, which is back by now.
+release(Key) ->
+    Doomed =
+        case erase({emqx_hot_apply_doomed, Key}) of
+            undefined -> [];
+            Listed -> Listed
+        end,
+    lists:foreach(fun(Pid) -> exit(Pid, kill) end, Doomed),
+    emqx_hot_apply_sys:resume(get({emqx_hot_apply_update, Key})).
+
+%% The end of the attempt: no state is kept any longer.
+-spec forget() -> ok.
+forget() ->
+    lists:foreach(
+        fun
+            ({{emqx_hot_apply_update, Key}, Pids}) ->
+                _ = erase({emqx_hot_apply_update, Key}),
+                emqx_hot_apply_sys:forget(Pids, Key);
+            (_Other) ->
+                ok
+        end,
+        get()
+    ).
+
+%% The inverse of the change of states; it ends with all processes suspended, so that the former code
+%% can be loaded back. A process that has not worked since gets the very state that it had. Where one
+%% has, that state is out of date, so the new code is asked for one of the former version (OTP's
+%% {down, Vsn}). An author who has not thought of that leaves only the old state, which is told; and a
+%% process that was started since has not even that, and is ended if it can't be understood.
+take_back(Key, Down, Parts, Known, Changed, Supervisors, Limit) ->
+    Pids = Changed ++ strangers(element(1, Down), Parts, Known, Supervisors, Limit),
+    {Held, Late} = emqx_hot_apply_sys:hold(Pids, max(Limit, 5000)),
+    hold(Key, Held),
+    {Told, Late2} = emqx_hot_apply_sys:take_back(Held, Key),
+    Rest = lists:usort([Pid || {Pid, What} <- Told, What =:= moved orelse What =:= stranger]),
+    {Settled, Late3} = emqx_hot_apply_sys:lower(Rest, Key, Down, max(Limit, 5000)),
+    Strange = maps:from_list([{Pid, []} || {Pid, stranger} <- Told]),
+    Converted = lists:any(fun({_, What}) -> What =:= {back, true} orelse What =:= moved end, Told),
+    Unknown = [Pid || {Pid, unknown} <- Settled, is_map_key(Pid, Strange), Converted],
+    _ = put({emqx_hot_apply_doomed, Key}, Unknown),
+    Forced = [Pid || {Pid, forced} <- Settled],
+    Stuck = Late ++ Late2 ++ Late3,
+    Module = element(1, Down),
+    case Stuck of
+        [] -> remark(forced(Module, Forced) ++ ended(Module, Unknown));
+        _ -> {attention, [stuck(Module, Stuck)]}
+    end.
+
+%% Started on the new code since it was loaded. Supervisors that do not answer are no reason to leave
+%% the others as they are.
+strangers(_Module, [], _Known, _Supervisors, _Limit) ->
+    [];
+strangers(Module, _Parts, Known, Supervisors, Limit) ->
+    try emqx_hot_apply_procs:newcomers(Module, [{Pid, Pid} || Pid <- Known], Supervisors, Limit) of
+        Found -> [Pid || {Pid, _} <- Found]
+    catch
+        throw:{refused, _, _} -> []
+    end.
+
+remark([]) -> ok;
+remark(Texts) -> {remark, Texts}.
+
+forced(_Module, []) ->
+    [];
+forced(Module, Pids) ->
+    [
+        emqx_hot_apply_report:text(
+            "~b processes of ~tp got the state of before the upgrade back, because its code_change does "
+            "not know {down, Vsn}: ~ts",
+            [length(Pids), Module, emqx_hot_apply_report:names(Pids)]
+        )
+    ].
+
+ended(_Module, []) ->
+    [];
+ended(Module, Pids) ->
+    [
+        emqx_hot_apply_report:text(
+            "~b processes of ~tp that were started meanwhile are ended, because its code_change does "
+            "not know {down, Vsn}: ~ts",
+            [length(Pids), Module, emqx_hot_apply_report:names(Pids)]
+        )
+    ].
+
+stuck(Module, Pids) ->
+    emqx_hot_apply_report:text("~b processes of ~tp keep the state of the new version: ~ts", [
+        length(Pids), Module, emqx_hot_apply_report:names(Pids)
+    ]).
