@@ -128,9 +128,8 @@ own(Starter, ReplyTo, #{attempt := Attempt} = Job) ->
     ok = emqx_hot_apply_report:open(ReplyTo, Attempt),
     ok = emqx_hot_apply_undo:open(),
     _ = put(emqx_hot_apply_stages, []),
-    Answer = attempt(Job),
-    emqx_hot_apply_update:forget(),
-    emqx_hot_apply_report:final(Answer).
+    emqx_hot_apply_report:final(attempt(Job)),
+    emqx_hot_apply_update:forget().
 
 node_leader() ->
     case whereis(user) of

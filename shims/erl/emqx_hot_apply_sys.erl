@@ -2,7 +2,7 @@
 %%%
 %%% Exists because a broker has tens of thousands of processes with the same callback module, which all
 %%% have to stand still while their code changes: what one of them waits for the others, all clients
-%%% feel. So the work is shared by as many helpers as there are schedulers, each speaks to all of its
+%%% feel. So the work is shared by as many helpers as there are schedulers, each speaks to hundreds of its
 %%% processes before it listens, and messages that belong together are sent together, with one answer.
 %%% It must never hang (silence has a limit), never crash because a process dies meanwhile, and never
 %%% bring an answer into the owner's mailbox: helpers end with their answers.
@@ -138,7 +138,7 @@ gather({Helper, Monitor}, {Odd, Told, Late}) ->
 %% A second helper for a few processes costs more than it saves.
 shares(Pids) ->
     Count = length(Pids),
-    case min(erlang:system_info(schedulers_online), 1 + Count div 500) of
+    case min(erlang:system_info(schedulers_online), 1 + Count div 1000) of
         1 -> [Pids];
         Helpers -> split(Pids, Count div Helpers + 1)
     end.
@@ -152,13 +152,22 @@ split(Pids, Size) ->
             [Share | split(Rest, Size)]
     end.
 
+%% Some hundred at a time: so a process works while its memory and its answer are still in the caches,
+%% and no queue gets long.
 helper(Pids, Requests, IsExpected, Limit) ->
     Nobody = {nobody(), none},
-    lists:foreach(fun(Pid) -> send(Pid, Requests, Nobody) end, Pids),
-    case lists:keymember(ask, 1, Requests) of
-        true -> collect(maps:from_keys(Pids, []), IsExpected, Limit, {[], []});
-        false -> {[], [], []}
-    end.
+    IsAsked = lists:keymember(ask, 1, Requests),
+    lists:foldl(
+        fun(Some, Answers) ->
+            lists:foreach(fun(Pid) -> send(Pid, Requests, Nobody) end, Some),
+            case IsAsked of
+                true -> collect(maps:from_keys(Some, []), IsExpected, Limit, Answers);
+                false -> Answers
+            end
+        end,
+        {[], [], []},
+        split(Pids, 200)
+    ).
 
 %% A process that is gone: what is sent there is not even copied, as the answer to replace_state, which
 %% holds the whole state, would be.
@@ -178,8 +187,8 @@ send(Pid, [{tell, Request} | Requests], Nobody) ->
     send(Pid, Requests, Nobody).
 
 %% Monitors cost as much as questions, so only those are watched that make themselves waited for.
-collect(Asked, _IsExpected, _Limit, {Odd, Told}) when map_size(Asked) =:= 0 ->
-    {Odd, Told, []};
+collect(Asked, _IsExpected, _Limit, Answers) when map_size(Asked) =:= 0 ->
+    Answers;
 collect(Asked, IsExpected, Limit, Answers) ->
     receive
         Message -> collected(Message, Asked, IsExpected, Limit, Answers, fun collect/4)
@@ -188,25 +197,26 @@ collect(Asked, IsExpected, Limit, Answers) ->
         watch(Asked, IsExpected, Limit, Answers)
     end.
 
-watch(Asked, _IsExpected, _Limit, {Odd, Told}) when map_size(Asked) =:= 0 ->
-    {Odd, Told, []};
-watch(Asked, IsExpected, Limit, {Odd, Told} = Answers) ->
+watch(Asked, _IsExpected, _Limit, Answers) when map_size(Asked) =:= 0 ->
+    Answers;
+watch(Asked, IsExpected, Limit, {Odd, Told, Late} = Answers) ->
     receive
         Message -> collected(Message, Asked, IsExpected, Limit, Answers, fun watch/4)
-    after Limit -> {Odd, Told, maps:keys(Asked)}
+    after Limit -> {Odd, Told, maps:keys(Asked) ++ Late}
     end.
 
-collected({Pid, Answer}, Asked, IsExpected, Limit, {Odd, Told}, Next) when is_map_key(Pid, Asked) ->
+collected({Pid, Answer}, Asked, IsExpected, Limit, Answers, Next) when is_map_key(Pid, Asked) ->
+    {Odd, Told, Late} = Answers,
     Left = maps:remove(Pid, Asked),
     case IsExpected(Answer) of
-        true -> Next(Left, IsExpected, Limit, {Odd, Told});
-        false -> Next(Left, IsExpected, Limit, {[{Pid, Answer} | Odd], Told})
+        true -> Next(Left, IsExpected, Limit, Answers);
+        false -> Next(Left, IsExpected, Limit, {[{Pid, Answer} | Odd], Told, Late})
     end;
-collected({emqx_hot_apply_state, Pid, What}, Asked, IsExpected, Limit, {Odd, Told}, Next) ->
-    Next(Asked, IsExpected, Limit, {Odd, [{Pid, What} | Told]});
-collected({'DOWN', _, process, Pid, _}, Asked, IsExpected, Limit, {Odd, Told}, Next) when
+collected({emqx_hot_apply_state, Pid, What}, Asked, IsExpected, Limit, {Odd, Told, Late}, Next) ->
+    Next(Asked, IsExpected, Limit, {Odd, [{Pid, What} | Told], Late});
+collected({'DOWN', _, process, Pid, _}, Asked, IsExpected, Limit, {Odd, Told, Late}, Next) when
     is_map_key(Pid, Asked)
 ->
-    Next(maps:remove(Pid, Asked), IsExpected, Limit, {Odd, [{Pid, gone} | Told]});
+    Next(maps:remove(Pid, Asked), IsExpected, Limit, {Odd, [{Pid, gone} | Told], Late});
 collected(_Stray, Asked, IsExpected, Limit, Answers, Next) ->
     Next(Asked, IsExpected, Limit, Answers).

@@ -31,7 +31,7 @@ perform(Module, Extra, Parts, Planned, #{from := From, limit := Limit, brutal :=
         emqx_hot_apply_report:text("suspending processes of ~tp", [Module]),
         fun() -> release(Key) end
     ),
-    {Suspended, Missed, Begun} = suspend([Pid || {Pid, _} <- Targets], Key, Limit),
+    {Suspended, Missed, Begun} = suspend([Pid || {Pid, _} <- Targets], [], Key, Limit, 4),
     hold(Key, Suspended),
     emqx_hot_apply_code:load(Parts, Brutal),
     _ = emqx_hot_apply_undo:push(
@@ -82,12 +82,8 @@ failed(Module, [{Pid, Reason} | _] = Failed, Suspended) ->
         ]
     ).
 
-%% A process that is busy makes all others wait for as long as it is: so it is first looked who answers
-%% at all, and one that gets busy at the wrong moment lets all of them go on and try again.
-suspend(Pids, Key, Limit) ->
-    {Answering, Silent} = emqx_hot_apply_sys:answering(Pids, Limit),
-    suspend(Answering, Silent, Key, Limit, 3).
-
+%% A process that is busy would make all others wait for as long as it is. So they are let go on after
+%% a short silence, it is waited for with nobody suspended, and then it is tried again.
 suspend(Pids, Missed, Key, Limit, Tries) ->
     %% What interrupts now can undo it: resuming a process that is not suspended changes nothing.
     hold(Key, Pids),
