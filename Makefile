@@ -13,7 +13,7 @@ TRIPLE := $(ARCH)-unknown-linux-musl
 endif
 endif
 
-.PHONY: build sample demo test bench lint tools test-tools matrix clean
+.PHONY: build sample demo test bench load lint tools test-tools matrix clean
 
 ## One static, stripped binary at dist/emqx, and emqx_ctl as its second name. Where the crates lie
 ## on this machine is not for the binary: two builds of the same sources give the same bytes.
@@ -62,6 +62,12 @@ lint: test-tools
 bench: test-tools build sample
 	tests/sample/build --big dist/sample-big
 	$(CARGO) run --quiet --locked --release --package e2e --bin bench
+
+## 1,000 MQTT clients and ten hops back and forth: nobody is cut off and nothing lost; prints the
+## delivery gaps next to those without an upgrade. CLIENTS and HOPS change the numbers.
+load: build sample
+	ulimit -n 20000; $(CARGO) run --quiet --locked --release --package e2e --bin load -- \
+	    $(or $(CLIENTS),1000) $(or $(HOPS),10)
 
 ## The suites on another Erlang/OTP, in a root of another Debian release: 27 unless
 ## SUITES="trixie forky" names them. Needs root and the network; never part of `test`.

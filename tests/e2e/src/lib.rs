@@ -12,6 +12,7 @@ pub mod error;
 pub mod exec_trace;
 pub mod install;
 pub mod journal;
+pub mod load;
 pub mod newer;
 pub mod node;
 pub mod patch;

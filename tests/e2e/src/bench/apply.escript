@@ -224,10 +224,8 @@ agent(Sources, Base, Tree, Changes) ->
     },
     Begun = erlang:monotonic_time(microsecond),
     {ok, _} = emqx_hot_apply:start(self(), Request),
-    Done = wait(),
-    Took = erlang:monotonic_time(microsecond) - Begun,
-    io:format(standard_error, "~p ~p~n", [maps:get(stages_us, Done), maps:get(suspended_us, Done)]),
-    Took.
+    _ = wait(),
+    erlang:monotonic_time(microsecond) - Begun.
 
 wait() ->
     receive

@@ -4,6 +4,7 @@
 //! compared. A figure without its rival says nothing, so only ratios and the goals that name a
 //! figure are judged, and a missed goal is printed, never hidden and never an error.
 
+mod apply;
 mod big;
 mod boot;
 mod commands;
@@ -13,6 +14,7 @@ mod peak;
 mod report;
 mod staging;
 
+pub use apply::apply;
 pub use boot::boot;
 pub use commands::commands;
 pub use peak::run_and_tell_peak;

@@ -2,7 +2,7 @@
 //!
 //! Prints tables and the goals, and writes `dist/bench.json` (or the path in `BENCH_JSON`). The
 //! exit code tells whether the measuring worked, never whether a goal was met. `bench commands`,
-//! `bench boot` and `bench staging` do one part each.
+//! `bench boot`, `bench staging` and `bench apply` do one part each.
 
 use e2e::bench::{self, Report};
 use e2e::install::Install;
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
 }
 
 fn measure(words: &[OsString]) -> Result<()> {
-    let parts = ["commands", "boot", "staging"];
+    let parts = ["commands", "boot", "staging", "apply"];
     let chosen = match words {
         [] => parts.to_vec(),
         [word] if parts.iter().any(|part| word == part) => {
@@ -47,7 +47,8 @@ fn measure(words: &[OsString]) -> Result<()> {
                 install.stop()?;
             }
             "boot" => bench::boot(&install, &mut report)?,
-            _ => bench::staging(&install, &mut report)?,
+            "staging" => bench::staging(&install, &mut report)?,
+            _ => bench::apply(&install, &mut report)?,
         }
     }
     let path = std::env::var_os("BENCH_JSON").map_or_else(

@@ -38,6 +38,8 @@ pub struct Figures {
     pub longest_gap: Duration,
     /// Half of the messages came faster than this.
     pub median_gap: Duration,
+    /// Of a hundred messages 99 came faster than this.
+    pub p99_gap: Duration,
 }
 
 impl Figures {
@@ -62,8 +64,9 @@ impl fmt::Display for Figures {
         write!(
             f,
             "{phase}: {drops} connections dropped, {lost} of {published} messages lost, \
-             {received} received ({duplicated} twice), longest gap {:.1} ms, median {:.1} ms",
+             {received} received ({duplicated} twice), longest gap {:.1} ms, p99 {:.1} ms, median {:.1} ms",
             millis(self.longest_gap),
+            millis(self.p99_gap),
             millis(self.median_gap)
         )?;
         if self.unacknowledged > 0 {
@@ -239,6 +242,7 @@ impl Ledger {
         gaps.sort_unstable();
         figures.longest_gap = gaps.last().copied().unwrap_or_default();
         figures.median_gap = gaps.get(gaps.len() / 2).copied().unwrap_or_default();
+        figures.p99_gap = gaps.get(gaps.len() * 99 / 100).copied().unwrap_or_default();
         let drops = lock(&self.drops);
         let reasons = drops
             .iter()

@@ -3,13 +3,13 @@
 %%%
 %%% It knows sockets, buffers and the keepalive clock, nothing of MQTT's rules.
 %%% Its state is a tuple with its version in front, so that a later release can
-%%% tell what it has to convert.
+%%% tell what it has to convert, and this one what a later release has made of it.
 -module(emqx_connection).
 
 -behaviour(gen_server).
 
 -export([info/1, socket_ready/1, start_link/1, takeover/1]).
--export([handle_call/3, handle_cast/2, handle_info/2, init/1, terminate/2]).
+-export([code_change/3, handle_call/3, handle_cast/2, handle_info/2, init/1, terminate/2]).
 
 %% {Version, Socket, Peer, Buffer, Channel, LastSeen}
 -type state() ::
@@ -92,6 +92,13 @@ handle_info(_Unknown, State) ->
 -spec terminate(term(), state()) -> ok.
 terminate(_Reason, {_, _, _, _, Channel, _}) ->
     emqx_channel:terminate(Channel).
+
+-spec code_change(string(), term(), term()) -> {ok, state()}.
+code_change(_FromVsn, #{layout := 2, socket := Socket, channel := Channel} = State, _Extra) ->
+    #{peer := Peer, buffer := Buffer, last_seen := Seen} = State,
+    {ok, {1, Socket, Peer, Buffer, Channel, Seen}};
+code_change(_FromVsn, {1, _, _, _, _, _} = State, _Extra) ->
+    {ok, State}.
 
 %% ---------------------------------------------------------------------------
 

@@ -1,13 +1,14 @@
 %%% Counters of the broker.
 %%%
 %%% Connections add to them without waiting. In this release the state is a plain
-%%% tuple: `{stats, Received, Delivered, StartedAt}`.
+%%% tuple: `{stats, Received, Delivered, StartedAt}`. It can be gone back to: the map that
+%%% the next release makes of it is known here already.
 -module(emqx_stats).
 
 -behaviour(gen_server).
 
 -export([add/2, all/0, layout/0, start_link/0]).
--export([handle_call/3, handle_cast/2, init/1]).
+-export([code_change/3, handle_call/3, handle_cast/2, init/1]).
 
 -type state() :: {stats, non_neg_integer(), non_neg_integer(), calendar:datetime()}.
 
@@ -43,3 +44,9 @@ handle_cast({add, received, N}, {stats, Received, Delivered, StartedAt}) ->
     {noreply, {stats, Received + N, Delivered, StartedAt}};
 handle_cast({add, delivered, N}, {stats, Received, Delivered, StartedAt}) ->
     {noreply, {stats, Received, Delivered + N, StartedAt}}.
+
+-spec code_change(string(), term(), term()) -> {ok, state()}.
+code_change(_FromVsn, #{received := Received, delivered := Delivered, started_at := StartedAt}, _Extra) ->
+    {ok, {stats, Received, Delivered, StartedAt}};
+code_change(_FromVsn, {stats, _, _, _} = State, _Extra) ->
+    {ok, State}.

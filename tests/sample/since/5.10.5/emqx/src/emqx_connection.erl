@@ -102,7 +102,11 @@ handle_info(_Unknown, State) ->
 terminate(_Reason, #{channel := Channel}) ->
     emqx_channel:terminate(Channel).
 
--spec code_change(string(), term(), term()) -> {ok, state()} | {error, term()}.
+%% {down, Vsn}: an upgrade to this release is taken back.
+-spec code_change(string() | {down, string()}, term(), term()) -> {ok, term()} | {error, term()}.
+code_change({down, _Vsn}, #{layout := 2, socket := Socket, channel := Channel} = State, _Extra) ->
+    #{peer := Peer, buffer := Buffer, last_seen := Seen} = State,
+    {ok, {1, Socket, Peer, Buffer, Channel, Seen}};
 code_change(FromVsn, {1, Socket, Peer, Buffer, Channel, Seen}, _Extra) ->
     {ok, new(Socket, Peer, Buffer, Channel, Seen, FromVsn)};
 code_change(_FromVsn, #{layout := 2} = State, _Extra) ->

@@ -50,7 +50,10 @@ handle_call(layout, _From, #{layout := Layout, migrated_from := From} = State) -
 handle_cast({add, Counter, N}, State) ->
     {noreply, maps:update_with(Counter, fun(Count) -> Count + N end, State)}.
 
--spec code_change(string(), term(), term()) -> {ok, state()} | {error, term()}.
+%% {down, Vsn}: an upgrade to this release is taken back.
+-spec code_change(string() | {down, string()}, term(), term()) -> {ok, term()} | {error, term()}.
+code_change({down, _Vsn}, #{received := Received, delivered := Delivered, started_at := StartedAt}, _) ->
+    {ok, {stats, Received, Delivered, StartedAt}};
 code_change(FromVsn, {stats, Received, Delivered, StartedAt}, _Extra) ->
     {ok, new(Received, Delivered, StartedAt, FromVsn)};
 code_change(_FromVsn, #{layout := 2} = State, _Extra) ->
