@@ -8,7 +8,7 @@ use std::time::Duration;
 
 const CONNECTION: &str = "emqx-5.10.5/ebin/emqx_connection.beam";
 
-/// The connection module of 5.10.5 with other clauses before its code_change.
+/// The connection module of 5.10.5 with other clauses before its `code_change`.
 fn connection(clauses: &str) -> e2e::Result<String> {
     let source = Scene::source("emqx/src/emqx_connection.erl")?;
     let head = "code_change(FromVsn, {1, Socket";
