@@ -5,6 +5,7 @@
 //! deployed. Only a [`VerifiedTarball`] can be staged.
 
 mod archive;
+mod beam;
 mod block;
 mod confine;
 mod entry_path;

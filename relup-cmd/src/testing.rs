@@ -23,7 +23,7 @@ use crate::node::Node;
 use crate::output::Console;
 use crate::run::{parse, perform};
 pub(crate) use node::{FakeNode, Outcome, record};
-pub(crate) use release::{Release, gzip, hop_text, write_sidecar};
+pub(crate) use release::{Release, beam, gzip, hop_text, packaged, write_sidecar};
 
 /// The version that is installed, and its upgrade.
 pub(crate) const OLD: &str = "5.10.4";

@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn every_tree_is_listed_with_its_size_and_state() {
-        use crate::testing::{FakeNode, NEW, Release, Site, write};
+        use crate::testing::{FakeNode, NEW, Release, Site, packaged, write};
         let site = Site::with_hop();
         assert_eq!(
             site.upgrade(&mut site.node(), &site.new_tarball(), &[])
@@ -270,7 +270,7 @@ mod tests {
             .entries
             .iter()
             .filter(|entry| !entry.0.starts_with("etc/"))
-            .map(|entry| entry.2.len() as u64)
+            .map(|(path, _, content)| packaged(path, content).len() as u64)
             .sum();
         assert_eq!(json["trees"][1]["bytes"], json!(bytes));
     }

@@ -6,7 +6,7 @@
 
 use crate::error::Error;
 use crate::stage::block::{BLOCK, Block, Type};
-use crate::stage::entry_path::{EntryPath, MAX_NAME, unsafe_entry};
+use crate::stage::entry_path::{EntryPath, MAX_NAME, shown, unsafe_entry};
 use crate::stage::feed::Feed;
 use crate::stage::pax::{self, Pax};
 
@@ -37,6 +37,8 @@ pub(crate) enum Kind {
 /// Reads entries from a feed.
 pub(crate) struct Archive<'f, 'a> {
     feed: &'f mut Feed<'a>,
+    /// The name in the last header, for the errors that follow it.
+    last: Vec<u8>,
 }
 
 /// What the headers before an entry say about it.
@@ -50,7 +52,8 @@ struct Extension {
 impl<'f, 'a> Archive<'f, 'a> {
     /// A reader at the start of an archive.
     pub(crate) fn new(feed: &'f mut Feed<'a>) -> Self {
-        Archive { feed }
+        let last = Vec::new();
+        Archive { feed, last }
     }
 
     /// The next entry, `None` after the proper end. The body of a file must be read before.
@@ -61,14 +64,18 @@ impl<'f, 'a> Archive<'f, 'a> {
                 if extension.is_empty() {
                     return Ok(None);
                 }
-                return Err(Error::ArchiveCorrupt(
-                    "the archive ends after the header of an entry's name".to_owned(),
-                ));
+                return Err(self.cut("after a header for another entry,"));
             };
             let block = Block::decode(&bytes)?;
+            self.last.clone_from(&block.name);
             match block.kind {
-                Type::PaxLocal => extension.pax(&self.text(&block, MAX_PAX)?, &block)?,
-                Type::PaxGlobal => pax::check_global(&self.text(&block, MAX_PAX)?)?,
+                Type::PaxLocal => {
+                    let text = self.text(&block, MAX_PAX)?;
+                    extension.pax(&text, &block)?;
+                }
+                Type::PaxGlobal => {
+                    pax::check_global(&self.text(&block, MAX_PAX)?, &block.name)?;
+                }
                 Type::GnuName => {
                     let name = self.text(&block, MAX_NAME as u64 + 1)?;
                     Extension::once(&mut extension.gnu_name, &name, &block)?;
@@ -78,7 +85,9 @@ impl<'f, 'a> Archive<'f, 'a> {
                     Extension::once(&mut extension.gnu_link, &name, &block)?;
                 }
                 Type::File | Type::Dir | Type::Symlink | Type::Hardlink => {
-                    return extension.entry(block).map(Some);
+                    let entry = extension.entry(block)?;
+                    self.last = entry.path.as_str().as_bytes().to_vec();
+                    return Ok(Some(entry));
                 }
             }
         }
@@ -95,7 +104,7 @@ impl<'f, 'a> Archive<'f, 'a> {
             let max = usize::try_from(left).unwrap_or(usize::MAX);
             let piece = self.feed.take(max)?;
             if piece.is_empty() {
-                return Err(cut("in the middle of a file"));
+                return Err(self.cut("in the middle of"));
             }
             left -= piece.len() as u64;
             sink(piece)?;
@@ -139,7 +148,7 @@ impl<'f, 'a> Archive<'f, 'a> {
         while len < BLOCK {
             let piece = self.feed.take(BLOCK - len)?;
             if piece.is_empty() {
-                return Err(cut(place));
+                return Err(Error::ArchiveCorrupt(format!("the archive ends {place}")));
             }
             block[len..len + piece.len()].copy_from_slice(piece);
             len += piece.len();
@@ -151,7 +160,8 @@ impl<'f, 'a> Archive<'f, 'a> {
     fn text(&mut self, block: &Block, limit: u64) -> Result<Vec<u8>, Error> {
         if block.size > limit {
             return Err(Error::ArchiveTooLarge(format!(
-                "a header in the archive is {} bytes long, the limit is {limit}",
+                "the header {} in the archive is {} bytes long, the limit is {limit}",
+                shown(&block.name),
                 block.size
             )));
         }
@@ -169,11 +179,17 @@ impl<'f, 'a> Archive<'f, 'a> {
         while left > 0 {
             let piece = self.feed.take(left)?.len();
             if piece == 0 {
-                return Err(cut("after a file"));
+                return Err(self.cut("in the block that fills up"));
             }
             left -= piece;
         }
         Ok(())
+    }
+
+    /// The error for an archive that ends where its last entry goes on.
+    fn cut(&self, place: &str) -> Error {
+        let entry = shown(&self.last);
+        Error::ArchiveCorrupt(format!("the archive ends {place} entry {entry}"))
     }
 }
 
@@ -186,7 +202,7 @@ impl Extension {
         if self.pax.is_some() {
             return Err(unsafe_entry(&block.name, "two PAX headers for one entry"));
         }
-        self.pax = Some(pax::parse_local(bytes)?);
+        self.pax = Some(pax::parse_local(bytes, &block.name)?);
         Ok(())
     }
 
@@ -259,8 +275,4 @@ fn hardlink_target(name: &[u8], link: &[u8]) -> Result<EntryPath, Error> {
         }
         other => other,
     })
-}
-
-fn cut(place: &str) -> Error {
-    Error::ArchiveCorrupt(format!("the archive ends {place}"))
 }

@@ -6,7 +6,7 @@
 use tar::{EntryType, Header};
 
 use crate::error::Error;
-use crate::stage::entry_path::unsafe_entry;
+use crate::stage::entry_path::{shown, unsafe_entry};
 
 /// The unit of everything in a tar archive.
 pub(crate) const BLOCK: usize = 512;
@@ -90,8 +90,7 @@ fn refused(kind: EntryType) -> String {
 }
 
 fn corrupt(name: &[u8], what: &str) -> Error {
-    let name = String::from_utf8_lossy(&name[..name.len().min(200)]);
-    Error::ArchiveCorrupt(format!("{what} in the header of entry {name:?}"))
+    Error::ArchiveCorrupt(format!("{what} in the header of entry {}", shown(name)))
 }
 
 /// The sum of all bytes, the checksum's own field counted as blanks.

@@ -145,18 +145,27 @@ pub(crate) fn check_symlink(path: &EntryPath, raw: &[u8]) -> Result<String, Erro
 
 /// The refusal of an entry, with its raw name as far as it is text.
 pub(crate) fn unsafe_entry(raw: &[u8], reason: &str) -> Error {
-    let shown = String::from_utf8_lossy(&raw[..raw.len().min(200)]).into_owned();
     Error::UnsafeArchiveEntry {
-        entry: shown,
+        entry: beginning(raw),
         reason: reason.to_owned(),
     }
+}
+
+/// A raw name for an error message, in quotes and with nothing in it that a terminal obeys.
+pub(crate) fn shown(raw: &[u8]) -> String {
+    format!("{:?}", beginning(raw))
+}
+
+fn beginning(raw: &[u8]) -> String {
+    String::from_utf8_lossy(&raw[..raw.len().min(200)]).into_owned()
 }
 
 fn checked_text<'a>(raw: &'a [u8], what: &str) -> Result<&'a str, Error> {
     if raw.len() > MAX_NAME {
         return Err(Error::ArchiveTooLarge(format!(
-            "a {what} in the archive is {} bytes long, the limit is {MAX_NAME}",
-            raw.len()
+            "a {what} in the archive is {} bytes long, the limit is {MAX_NAME}: {}",
+            raw.len(),
+            shown(raw)
         )));
     }
     let text = std::str::from_utf8(raw)

@@ -4,6 +4,7 @@
 //! readers disagree about an entry's name, size or shape is refused.
 
 use crate::error::Error;
+use crate::stage::entry_path::{shown, unsafe_entry};
 
 /// The records that count.
 #[derive(Debug, Default)]
@@ -13,24 +14,33 @@ pub(crate) struct Pax {
     pub(crate) size: Option<u64>,
 }
 
-/// Reads a local (`x`) header.
-pub(crate) fn parse_local(bytes: &[u8]) -> Result<Pax, Error> {
+/// Reads a local (`x`) header that is called `name`.
+pub(crate) fn parse_local(bytes: &[u8], name: &[u8]) -> Result<Pax, Error> {
     let mut pax = Pax::default();
-    records(bytes, |key, value| {
-        match key {
-            b"path" => pax.path = Some(value.to_vec()),
-            b"linkpath" => pax.link = Some(value.to_vec()),
-            b"size" => pax.size = Some(decimal(value).ok_or("a size that is no number")?),
-            _ => refuse_tricks(key)?,
-        }
-        Ok(())
+    records(bytes, name, |key, value| match key {
+        b"path" => once(&mut pax.path, value.to_vec()),
+        b"linkpath" => once(&mut pax.link, value.to_vec()),
+        b"size" => once(
+            &mut pax.size,
+            decimal(value).ok_or("a size that is no number")?,
+        ),
+        _ => refuse_tricks(key),
     })?;
     Ok(pax)
 }
 
-/// Checks a global (`g`) header, which may only hold what changes nothing, such as a comment.
-pub(crate) fn check_global(bytes: &[u8]) -> Result<(), Error> {
-    records(bytes, |key, _| match key {
+/// Some readers take the first of two, others the last.
+fn once<T>(slot: &mut Option<T>, value: T) -> Result<(), &'static str> {
+    match slot.replace(value) {
+        Some(_) => Err("two values of one kind"),
+        None => Ok(()),
+    }
+}
+
+/// Checks a global (`g`) header called `name`, which may only hold what changes nothing, such as a
+/// comment.
+pub(crate) fn check_global(bytes: &[u8], name: &[u8]) -> Result<(), Error> {
+    records(bytes, name, |key, _| match key {
         b"path" | b"linkpath" | b"size" => Err("a global header that renames or resizes entries"),
         _ => refuse_tricks(key),
     })
@@ -47,16 +57,20 @@ fn refuse_tricks(key: &[u8]) -> Result<(), &'static str> {
 
 fn records(
     mut rest: &[u8],
+    name: &[u8],
     mut each: impl FnMut(&[u8], &[u8]) -> Result<(), &'static str>,
 ) -> Result<(), Error> {
     while !rest.is_empty() {
         let record = record(rest);
         let Some((key, value, len)) = record else {
-            return Err(Error::ArchiveCorrupt("malformed PAX header".to_owned()));
+            return Err(Error::ArchiveCorrupt(format!(
+                "malformed PAX header {}",
+                shown(name)
+            )));
         };
-        each(key, value).map_err(|reason| Error::UnsafeArchiveEntry {
-            entry: String::from_utf8_lossy(key).into_owned(),
-            reason: format!("the PAX header asks for {reason}"),
+        each(key, value).map_err(|reason| {
+            let reason = format!("the PAX header asks for {reason} ({})", shown(key));
+            unsafe_entry(name, &reason)
         })?;
         rest = &rest[len..];
     }
@@ -85,8 +99,11 @@ mod tests {
 
     #[test]
     fn records_that_matter_are_read_whatever_else_there_is() {
-        let pax = parse_local(b"12 path=a/b\n10 size=7\n21 SCHILY.xattr.x=a\n\n11 atime=1\n")
-            .expect("a good header");
+        let pax = parse_local(
+            b"12 path=a/b\n10 size=7\n21 SCHILY.xattr.x=a\n\n11 atime=1\n",
+            b"x",
+        )
+        .expect("a good header");
         assert_eq!(pax.path.as_deref(), Some(&b"a/b"[..]));
         assert_eq!(pax.size, Some(7));
         assert!(pax.link.is_none());
@@ -107,9 +124,10 @@ mod tests {
             b"9 pathab\n",
             b"3 \n",
             b"11 size=-1\n",
+            b"12 path=a/b\n12 path=a/b\n",
         ] {
             assert!(
-                parse_local(bytes).is_err(),
+                parse_local(bytes, b"x").is_err(),
                 "{:?}",
                 String::from_utf8_lossy(bytes)
             );
@@ -123,12 +141,12 @@ mod tests {
             b"22 GNU.sparse.major=1\n",
             b"25 GNU.sparse.realsize=9\n",
         ] {
-            assert!(parse_local(bytes).is_err());
-            assert!(check_global(bytes).is_err());
+            assert!(parse_local(bytes, b"x").is_err());
+            assert!(check_global(bytes, b"x").is_err());
         }
         for bytes in [&b"12 path=a/b\n"[..], b"10 size=7\n", b"14 linkpath=a\n"] {
-            assert!(check_global(bytes).is_err());
+            assert!(check_global(bytes, b"x").is_err());
         }
-        assert!(check_global(b"13 comment=x\n").is_ok());
+        assert!(check_global(b"13 comment=x\n", b"x").is_ok());
     }
 }

@@ -4,6 +4,7 @@
 //! package carries is read past, but not exempt from any check. Modes keep `rwx` bits only, without
 //! write permission for group and others, whatever the umask; owner is whoever runs this.
 
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 
 use relup::manifest::ManifestEntry;
@@ -13,6 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::error::Error;
 use crate::manifest_file::EntriesFile;
 use crate::stage::archive::{Archive, Entry, Kind};
+use crate::stage::beam::BeamCheck;
 use crate::stage::confine::{Confined, IMPLIED_DIR_MODE};
 use crate::stage::entry_path::{EntryPath, Prefix, check_symlink, unsafe_entry};
 use crate::stage::twin::Twins;
@@ -58,6 +60,8 @@ pub(crate) struct Unpack<'a> {
     twins: Twins,
     figures: Figures,
     total: u64,
+    /// The last file that was given another name, and its digest: nothing can have replaced it.
+    linked: Option<(EntryPath, [u8; 32])>,
     progress: &'a mut dyn FnMut(u64),
 }
 
@@ -80,6 +84,7 @@ impl<'a> Unpack<'a> {
             twins,
             figures: Figures::default(),
             total: 0,
+            linked: None,
             progress,
         }
     }
@@ -101,20 +106,24 @@ impl<'a> Unpack<'a> {
         self.figures.entries += 1;
         if self.figures.entries > self.limits.entries {
             let limit = self.limits.entries;
-            return Err(Error::ArchiveTooLarge(format!("more than {limit} entries")));
+            return Err(Error::ArchiveTooLarge(format!(
+                "more than {limit} entries, with {:?}",
+                entry.path.as_str()
+            )));
         }
         match entry.kind {
-            Kind::File(size) => self.add_bytes(size),
+            Kind::File(size) => self.add_bytes(size, &entry.path),
             Kind::Dir | Kind::Symlink(_) | Kind::Hardlink(_) => Ok(()),
         }
     }
 
-    fn add_bytes(&mut self, size: u64) -> Result<(), Error> {
+    fn add_bytes(&mut self, size: u64, path: &EntryPath) -> Result<(), Error> {
         self.total = self.total.saturating_add(size);
         if self.total > self.limits.bytes {
             let limit = self.limits.bytes;
             return Err(Error::ArchiveTooLarge(format!(
-                "more than {limit} bytes of files"
+                "more than {limit} bytes of files, with {:?}",
+                path.as_str()
             )));
         }
         Ok(())
@@ -191,8 +200,10 @@ impl<'a> Unpack<'a> {
         let mut sha = Sha256::new();
         let mut same = self.twins.fill(&file, path, size);
         let mut at = 0;
+        let mut beam = BeamCheck::of(path, size);
         archive.body(size, |piece| {
             sha.update(piece);
+            beam.update(piece);
             if same {
                 if self.twins.has(&file, at, piece).map_err(failed)? {
                     at += piece.len() as u64;
@@ -205,6 +216,9 @@ impl<'a> Unpack<'a> {
             file.write_all(piece).map_err(failed)
         })?;
         self.figures.shared += at;
+        beam.finish().map_err(|reason| {
+            Error::ArchiveCorrupt(format!("entry {:?}: {reason}", path.as_str()))
+        })?;
         rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))
             .map_err(|errno| self.confined.failed(path, errno.into()))?;
         self.figures.files += 1;
@@ -219,27 +233,34 @@ impl<'a> Unpack<'a> {
     }
 
     fn hardlink(&mut self, path: &EntryPath, target: &EntryPath) -> Result<(), Error> {
-        let (mut file, size, mode) = self.confined.hardlink(path, target)?;
-        // Its content is hashed once more, so it counts once more.
-        self.add_bytes(size)?;
-        let mut sha = Sha256::new();
-        let mut buffer = vec![0; 64 * 1024];
-        loop {
-            match file.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(len) => sha.update(&buffer[..len]),
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.confined.failed(path, error)),
-            }
-        }
+        let (file, size, mode) = self.confined.hardlink(path, target)?;
+        // Counts once more, since it is one more file to whoever reads the tree.
+        self.add_bytes(size, path)?;
+        let sha256 = match &self.linked {
+            Some((last, sha256)) if last == target => *sha256,
+            _ => self.digest(file, path)?,
+        };
+        self.linked = Some((target.clone(), sha256));
         self.figures.files += 1;
-        let sha256 = sha.finalize().into();
         self.record(&ManifestEntry::File {
             path: path.as_str().to_owned(),
             sha256,
             mode,
             size,
         })
+    }
+
+    fn digest(&self, mut file: File, path: &EntryPath) -> Result<[u8; 32], Error> {
+        let mut sha = Sha256::new();
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => return Ok(sha.finalize().into()),
+                Ok(len) => sha.update(&buffer[..len]),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.confined.failed(path, error)),
+            }
+        }
     }
 
     /// Records an entry, after the directories that were made for it.

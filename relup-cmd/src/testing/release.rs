@@ -115,17 +115,45 @@ impl Release {
     pub(crate) fn tarball_with(&self, more: impl FnOnce(&mut Builder<Vec<u8>>)) -> Vec<u8> {
         let mut builder = Builder::new(Vec::new());
         for (path, mode, content) in &self.entries {
+            let content = packaged(path, content);
             let mut header = Header::new_gnu();
             header.set_entry_type(EntryType::Regular);
             header.set_mode(*mode);
             header.set_size(content.len() as u64);
             builder
-                .append_data(&mut header, path, content.as_bytes())
+                .append_data(&mut header, path, content.as_slice())
                 .expect("appended");
         }
         more(&mut builder);
         gzip(&builder.into_inner().expect("finished"))
     }
+}
+
+/// What a package has for an entry: text, or a module.
+pub(crate) fn packaged(path: &str, content: &str) -> Vec<u8> {
+    if Path::new(path)
+        .extension()
+        .is_some_and(|found| found == "beam")
+    {
+        beam(content)
+    } else {
+        content.into()
+    }
+}
+
+/// A module in form only, with `text` for its code.
+pub(crate) fn beam(text: &str) -> Vec<u8> {
+    let len = |len: usize| u32::try_from(len).expect("short").to_be_bytes();
+    let mut code = text.as_bytes().to_vec();
+    code.resize(code.len().next_multiple_of(4), 0);
+    [
+        b"FOR1",
+        &len(12 + code.len())[..],
+        b"BEAMCode",
+        &len(text.len()),
+        &code,
+    ]
+    .concat()
 }
 
 /// Compresses, fast.
