@@ -23,9 +23,10 @@ const KEEP: &str = "--keep-a-shared-node";
 /// How often a keeper looks whether the runner is still there.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// The root and the ports of the shared node of a subject; boots it when this is the first need.
-pub fn join(subject: &Subject) -> Result<(PathBuf, Slot)> {
-    let owner = owner();
+/// The root and the ports of the shared node of a subject, one for each suite that asks; boots it
+/// when this is the first need.
+pub fn join(suite: &str, subject: &Subject) -> Result<(PathBuf, Slot)> {
+    let owner = format!("{}-{suite}", owner());
     let address = address(&owner, subject)?;
     let mut stream = None;
     process::wait_until("a shared node", process::HANG, || {
@@ -88,7 +89,9 @@ fn keep_node(owner: &str, subject: &Subject, listener: &UnixListener) {
                 let _ = stream.and_then(|mut stream| stream.write_all(answer.as_bytes()));
             }
         });
-        while identity(owner.split('-').next().unwrap_or_default()).as_deref() == Some(owner) {
+        let runner = owner.rsplit_once('-').map(|(runner, _)| runner);
+        let pid = owner.split('-').next().unwrap_or_default();
+        while identity(pid).as_deref() == runner {
             std::thread::sleep(LOOK);
         }
         drop(running);
@@ -109,6 +112,7 @@ fn start_keeper(owner: &str, subject: &Subject) -> Result<()> {
 }
 
 /// The process that stands for the whole run: the runner where each case is a process of its own.
+/// With the suite's name behind it, it is whom a keeper works for.
 fn owner() -> String {
     let pid = if std::env::var_os("NEXTEST").is_some() {
         std::os::unix::process::parent_id()

@@ -124,7 +124,7 @@ impl Subject {
 
     /// The running node that all cases share which only look.
     pub fn shared(&self) -> Result<Site> {
-        let (root, slot) = shared::join(self)?;
+        let (root, slot) = shared::join("compliance", self)?;
         let mut install = Install::borrow(&root, slot)?;
         self.move_listeners(&mut install);
         Site::new(install)

@@ -8,13 +8,14 @@ use e2e::sample::workspace;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const CRATES: [&str; 6] = [
+const CRATES: [&str; 7] = [
     "launcher",
     "relup-cmd",
     "relup",
     "shims",
     "tests/compliance",
     "tests/e2e",
+    "tests/hostile",
 ];
 const MAX_LINES: usize = 400;
 
@@ -113,6 +114,7 @@ fn crates_depend_only_along_the_allowed_edges() {
         ("shims", &["relup-cmd", "launcher"][..]),
         ("tests/compliance", &["shims", "relup-cmd", "launcher"][..]),
         ("tests/e2e", &["shims", "relup-cmd", "launcher"][..]),
+        ("tests/hostile", &["shims", "relup-cmd", "launcher"][..]),
     ];
     for (member, edges) in forbidden {
         let path = workspace().join(member).join("Cargo.toml");

@@ -1,0 +1,188 @@
+//! An archive that was accepted, as other programs see it.
+//!
+//! GNU tar and Python's tarfile list it; what they say of the parts that are deployed must be what
+//! the tree is: names, kinds, sizes and targets of links. An archive in which two programs see two
+//! trees is no archive that a digest vouches for.
+
+use crate::place::Place;
+use e2e::process::{self, HANG};
+use e2e::{Error, Result};
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::Command;
+
+/// Path, and kind with size or target.
+type Listing = BTreeMap<String, String>;
+
+/// A line for each entry: kind, size, name and target, each but the kind in hexadecimal digits,
+/// since names may hold anything.
+const PYTHON: &str = r#"
+import sys, tarfile
+def hexed(text):
+    return text.encode("utf-8", "surrogateescape").hex()
+with tarfile.open(sys.argv[1], "r:gz") as archive:
+    for entry in archive:
+        kind = {tarfile.DIRTYPE: "dir", tarfile.SYMTYPE: "link", tarfile.LNKTYPE: "hard"}
+        print(kind.get(entry.type, "file"), entry.size, hexed(entry.name), hexed(entry.linkname), sep="\t")
+"#;
+
+/// Demands that all agree on the place's input, of which the tree lies there.
+pub fn check(place: &Place) -> Result<()> {
+    let ours = of_tree(&place.tree())?;
+    for (program, theirs) in [
+        ("GNU tar", of_tar(&place.tarball())?),
+        ("tarfile", of_python(&place.tarball())?),
+    ] {
+        let theirs = deployed(theirs)?;
+        let mut faults = Vec::new();
+        for path in ours.keys().chain(theirs.keys()) {
+            let (one, other) = (ours.get(path), theirs.get(path));
+            // A directory that only the names below it tell of.
+            let implied = one.is_some_and(|one| one == "dir") && other.is_none();
+            if one != other && !implied {
+                faults.push(format!("{path:?} is {one:?}, for {program} {other:?}"));
+            }
+        }
+        if !faults.is_empty() {
+            return Err(Error::Unexpected(faults.join("\n")));
+        }
+    }
+    Ok(())
+}
+
+/// What lies in the tree.
+fn of_tree(root: &Path) -> Result<Listing> {
+    let mut found = Listing::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(dir) = open.pop() {
+        for entry in fs_err::read_dir(&dir)? {
+            let path = entry?.path();
+            let name = path.strip_prefix(root).unwrap_or(&path);
+            let name = name.to_string_lossy().into_owned();
+            let about = fs_err::symlink_metadata(&path)?;
+            let what = if about.is_symlink() {
+                format!("link {}", fs_err::read_link(&path)?.display())
+            } else if about.is_dir() {
+                open.push(path);
+                "dir".to_owned()
+            } else {
+                format!("file {}", about.size())
+            };
+            found.insert(name, what);
+        }
+    }
+    Ok(found)
+}
+
+/// What `tar` lists: permissions, owner, size, date, time, name and target. Backslashes and what is
+/// no plain character are told in escapes.
+fn of_tar(tarball: &Path) -> Result<Vec<(String, String)>> {
+    let mut command = Command::new("tar");
+    command
+        .env("LC_ALL", "C.UTF-8")
+        .args(["--list", "--gzip", "--verbose", "--numeric-owner"])
+        .args(["--quoting-style=escape", "--file"])
+        .arg(tarball);
+    let mut listed = process::run(&mut command, HANG)?;
+    // It lists such an entry all the same. Owners are not looked at here: see the README.
+    let about_owners = |line: &str| {
+        line.contains("uid") && line.contains("out of")
+            || line.contains("gid") && line.contains("out of")
+            || line.ends_with("Exiting with failure status due to previous errors")
+    };
+    if listed.code == Some(2) && listed.stderr.lines().all(about_owners) {
+        listed.code = Some(0);
+    }
+    let listed = listed.success()?;
+    let mut entries = Vec::new();
+    for line in listed.stdout.lines() {
+        let odd = || Error::Unexpected(format!("tar said: {line}"));
+        let mut fields = line.split_whitespace();
+        let (kind, size) = (fields.next(), fields.nth(1));
+        let (Some(kind), Some(size), Some(_), Some(time)) =
+            (kind, size, fields.next(), fields.next())
+        else {
+            return Err(odd());
+        };
+        let start = line.find(time).ok_or_else(odd)? + time.len() + 1;
+        let rest = line.get(start..).ok_or_else(odd)?;
+        let halves = |between: &str| rest.split_once(between).unwrap_or((rest, ""));
+        let (name, what) = match kind.as_bytes()[0] {
+            b'd' => (rest, "dir".to_owned()),
+            b'l' => {
+                let (name, target) = halves(" -> ");
+                (name, format!("link {}", plain(target)))
+            }
+            b'h' => {
+                let (name, target) = halves(" link to ");
+                (name, format!("hard {}", plain(target)))
+            }
+            _ => (rest, format!("file {size}")),
+        };
+        entries.push((plain(name), what));
+    }
+    Ok(entries)
+}
+
+/// A name without tar's escapes.
+fn plain(name: &str) -> String {
+    name.replace("\\\\", "\\")
+}
+
+fn of_python(tarball: &Path) -> Result<Vec<(String, String)>> {
+    let mut command = Command::new("python3");
+    command.args(["-c", PYTHON]).arg(tarball);
+    let listed = process::run(&mut command, HANG)?.success()?;
+    let text = |digits: &str| {
+        let bytes = hex::decode(digits).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let mut entries = Vec::new();
+    for line in listed.stdout.lines() {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let [kind, size, name, target] = fields.as_slice() else {
+            return Err(Error::Unexpected(format!("tarfile said: {line}")));
+        };
+        let what = match *kind {
+            "dir" => "dir".to_owned(),
+            "file" => format!("file {size}"),
+            _ => format!("{kind} {}", text(target)),
+        };
+        entries.push((text(name), what));
+    }
+    Ok(entries)
+}
+
+/// The part of a listing that becomes a tree, under the names that it has there: what an extraction
+/// in that order leaves.
+fn deployed(entries: Vec<(String, String)>) -> Result<Listing> {
+    let mut all = Listing::new();
+    for (name, mut what) in entries {
+        if let Some(target) = what.strip_prefix("hard ") {
+            let target = normal(target);
+            what = all.get(&target).cloned().ok_or_else(|| {
+                Error::Unexpected(format!(
+                    "{name:?} is a hard link to {target:?}, which is not there"
+                ))
+            })?;
+        }
+        all.insert(normal(&name), what);
+    }
+    all.retain(|name, _| {
+        let top = name.split('/').next().unwrap_or_default();
+        matches!(top, "bin" | "lib" | "releases" | "dynlibs") || top.starts_with("erts-")
+    });
+    Ok(all)
+}
+
+/// A name without what means nothing, and without the prefix that a package may have.
+fn normal(name: &str) -> String {
+    let parts: Vec<&str> = name
+        .split('/')
+        .filter(|part| !matches!(*part, "" | "."))
+        .collect();
+    let name = parts.join("/");
+    name.strip_prefix("emqx/")
+        .map_or(name.clone(), str::to_owned)
+}
