@@ -284,6 +284,7 @@ fn relup_command(release: &Release, env: &Environment, words: &[OsString]) -> u8
         etc_dir: release.etc_dir.to_path_buf(),
         log_dir: release.log_dir.to_path_buf(),
         data_dir: Some(crate::node::target::data_dir_hint(release, env)),
+        pubkey: env.get_os("EMQX_RELUP_PUBKEY").map(Into::into),
         invocation: RELUP.into(),
     };
     let mut node = RelupNode::new(release, env);

@@ -97,9 +97,23 @@ pub(crate) struct Upgrade {
     /// running without a marker; what the callbacks did themselves stays
     #[arg(long)]
     pub(crate) undo_on_callback_failure: bool,
+    #[command(flatten)]
+    pub(crate) signature: Signature,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Who must have made a tarball.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Signature {
+    /// Refuse a tarball without a good minisign signature TARBALL.minisig
+    #[arg(long)]
+    pub(crate) require_signature: bool,
+    /// The minisign public key that signatures are checked with; without it the one that the
+    /// environment has
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pubkey: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -65,6 +65,24 @@ pub(crate) enum Error {
         expected: String,
         actual: String,
     },
+    /// A signature is asked for, and no key is known.
+    #[error("--require-signature needs a public key")]
+    MissingPubkey,
+    /// The file of the public key can't be read.
+    #[error("{origin}: {reason}")]
+    CannotReadPubkey { origin: String, reason: String },
+    /// It holds something else.
+    #[error("{origin}: is no minisign public key")]
+    InvalidPubkey { origin: String },
+    /// A signature is asked for, and there is none.
+    #[error("{}: no such file", path.display())]
+    MissingSignature { path: PathBuf },
+    /// The signature is there, but can't be read.
+    #[error("{}: {reason}", path.display())]
+    CannotReadSignature { path: PathBuf, reason: String },
+    /// The signature is not that of the tarball by the key.
+    #[error("{}: {reason}", path.display())]
+    InvalidSignature { path: PathBuf, reason: String },
     /// An entry that a release never has.
     #[error("entry {entry:?}: {reason}")]
     UnsafeArchiveEntry { entry: String, reason: String },
@@ -241,6 +259,12 @@ impl Error {
             Error::CannotReadSha256Sidecar { .. } => "cannot_read_sha256_sidecar",
             Error::InvalidSha256Sidecar { .. } => "invalid_sha256_sidecar",
             Error::Sha256Mismatch { .. } | Error::TarballChanged { .. } => "sha256_mismatch",
+            Error::MissingPubkey => "missing_pubkey",
+            Error::CannotReadPubkey { .. } => "cannot_read_pubkey",
+            Error::InvalidPubkey { .. } => "invalid_pubkey",
+            Error::MissingSignature { .. } => "missing_signature",
+            Error::CannotReadSignature { .. } => "cannot_read_signature",
+            Error::InvalidSignature { .. } => "invalid_signature",
             Error::UnsafeArchiveEntry { .. } => "unsafe_archive_entry",
             Error::ArchiveCorrupt(_) => "archive_corrupt",
             Error::ArchiveTooLarge(_) => "archive_too_large",
@@ -290,6 +314,12 @@ impl Error {
             | Error::InvalidSha256Sidecar { .. }
             | Error::Sha256Mismatch { .. }
             | Error::TarballChanged { .. }
+            | Error::MissingPubkey
+            | Error::CannotReadPubkey { .. }
+            | Error::InvalidPubkey { .. }
+            | Error::MissingSignature { .. }
+            | Error::CannotReadSignature { .. }
+            | Error::InvalidSignature { .. }
             | Error::UnsafeArchiveEntry { .. }
             | Error::ArchiveCorrupt(_)
             | Error::ArchiveTooLarge(_)

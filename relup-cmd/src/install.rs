@@ -3,6 +3,7 @@
 //! The launcher observes it (marker, `emqx_vars`, configuration) and hands it over, so that nothing
 //! here reads the environment or guesses where things are.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use relup::layout::{BaseRoot, Tree};
@@ -27,6 +28,8 @@ pub struct Install {
     pub log_dir: PathBuf,
     /// The data directory from the configuration, where it is known without asking the node.
     pub data_dir: Option<PathBuf>,
+    /// The public key of whoever signs tarballs, or its file: `EMQX_RELUP_PUBKEY`.
+    pub pubkey: Option<OsString>,
     /// How the command was called, `emqx relup` or `emqx ctl relup`, for the usage texts.
     pub invocation: String,
 }

@@ -58,6 +58,7 @@ mod release;
 mod rollback;
 mod run;
 mod running;
+mod signature;
 mod stage;
 mod state;
 mod status;

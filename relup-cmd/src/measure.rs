@@ -36,7 +36,7 @@ pub(crate) fn run(args: &cli::Stage, interrupt: &Interrupt) -> Result<Answer, Er
     let begun = Instant::now();
     let tarball = Tarball::open(&args.tarball)?;
     let sidecar = tarball.sidecar()?;
-    let verified = tarball.verify(&sidecar, interrupt, &mut |_| {})?;
+    let verified = tarball.verify(&sidecar, None, interrupt, &mut |_| {})?;
     let digest = begun.elapsed();
     let compressed = verified.len();
     let staged = stage(

@@ -48,6 +48,7 @@ pub(crate) struct Console<'a> {
     on_terminal: bool,
     stage: Option<Stage>,
     warnings: Vec<String>,
+    facts: Map<String, Value>,
 }
 
 /// A stage that goes on, on a terminal.
@@ -67,6 +68,7 @@ impl<'a> Console<'a> {
             on_terminal: false,
             stage: None,
             warnings: Vec::new(),
+            facts: Map::new(),
         }
     }
 
@@ -111,7 +113,8 @@ impl<'a> Console<'a> {
         });
     }
 
-    /// Begins something that prints by itself: a bar would stand in its way.
+    /// A line that stays, between stages or before something that prints by itself: a bar would stand
+    /// in its way.
     pub(crate) fn note(&mut self, text: &str) {
         self.end_stage();
         if self.on_terminal {
@@ -169,6 +172,11 @@ impl<'a> Console<'a> {
         self.warnings.push(text);
     }
 
+    /// Something that belongs into the object, however the command ends.
+    pub(crate) fn fact(&mut self, name: &str, value: impl Into<Value>) {
+        self.facts.insert(name.to_owned(), value.into());
+    }
+
     /// The end of a command that did what it was asked.
     pub(crate) fn answer(&mut self, answer: Answer) {
         self.end_stage();
@@ -221,6 +229,7 @@ impl<'a> Console<'a> {
             "warnings".to_owned(),
             json!(std::mem::take(&mut self.warnings)),
         );
+        object.append(&mut self.facts);
         print(self.out, &Value::Object(object).to_string());
     }
 }

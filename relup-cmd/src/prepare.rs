@@ -20,6 +20,7 @@ use crate::patches::{check_patches, patches_dir};
 use crate::permission;
 use crate::release::Identity;
 use crate::running::Running;
+use crate::signature::Demand;
 use crate::stage::{self, Limits, StagedTree};
 use crate::state;
 use crate::tarball::Tarball;
@@ -44,9 +45,10 @@ impl Prepared {
         console: &mut Console<'_>,
         interrupt: &Interrupt,
     ) -> Result<Prepared, Error> {
+        let demand = Demand::read(&args.signature, install)?;
         let patches = patches_dir(install, running.data_dir.as_deref());
         check_patches(patches.as_deref(), args.force)?;
-        let staged = verify_and_stage(&args.tarball, install, lock, console, interrupt)?;
+        let staged = verify_and_stage(&args.tarball, &demand, install, lock, console, interrupt)?;
         console.stage("checking the release", None);
         let identity = check(args, install, &running, &staged, node, console)
             .map_err(|error| error.shown_below(staged.tree().path(), staged.tarball().path()))?;
@@ -62,6 +64,7 @@ impl Prepared {
 /// Stages 4 and 5.
 fn verify_and_stage(
     tarball: &Path,
+    demand: &Demand,
     install: &Install,
     lock: &RelupLock,
     console: &mut Console<'_>,
@@ -72,9 +75,16 @@ fn verify_and_stage(
     if let Some(other) = &sidecar.names_other {
         console.warn(format!("the digest is that of a file named {other:?}"));
     }
+    let signature = tarball.signature(demand, &mut |text| console.warn(text))?;
     let len = tarball.len();
     console.stage("verifying the tarball", Some(len));
-    let verified = tarball.verify(&sidecar, interrupt, &mut |done| console.progress(done))?;
+    let mut progress = |done| console.progress(done);
+    let verified = tarball.verify(&sidecar, signature.as_ref(), interrupt, &mut progress)?;
+    if let Some(signed) = verified.signed() {
+        let comment = &signed.trusted_comment;
+        console.note(&format!("  good signature, comment {comment:?}"));
+        console.fact("trusted_comment", comment.as_str());
+    }
     console.stage("extracting", Some(len));
     let mut progress = |done| console.progress(done);
     stage::stage(

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::regular::{self, ReadError};
+use crate::signature::{Checking, Demand, Signature, Signed};
 
 const CHUNK: usize = 256 * 1024;
 /// Longest sidecar: a list of the digests of a whole download directory still fits.
@@ -36,6 +37,7 @@ pub(crate) struct Tarball {
 pub(crate) struct VerifiedTarball {
     tarball: Tarball,
     digest: [u8; 32],
+    signed: Option<Signed>,
 }
 
 impl Tarball {
@@ -87,13 +89,25 @@ impl Tarball {
         })
     }
 
-    /// Hashes the whole file and compares. `progress` is told how many bytes have been read.
+    /// The signature beside it, as far as one is asked for.
+    pub(crate) fn signature<'d>(
+        &self,
+        demand: &'d Demand,
+        warn: &mut dyn FnMut(String),
+    ) -> Result<Option<Signature<'d>>, Error> {
+        demand.signature(&self.path, warn)
+    }
+
+    /// Hashes the whole file and compares, and checks its signature in the same pass. `progress` is
+    /// told how many bytes have been read.
     pub(crate) fn verify(
         self,
         sidecar: &Sidecar,
+        signature: Option<&Signature<'_>>,
         interrupt: &Interrupt,
         progress: &mut dyn FnMut(u64),
     ) -> Result<VerifiedTarball, Error> {
+        let mut checking = signature.map(Signature::check).transpose()?;
         let mut sha = Sha256::new();
         let mut buffer = vec![0; CHUNK];
         let mut at = 0;
@@ -105,6 +119,9 @@ impl Tarball {
                 break;
             }
             sha.update(&buffer[..len]);
+            if let Some(checking) = &mut checking {
+                checking.update(&buffer[..len]);
+            }
             at += len as u64;
             progress(at);
         }
@@ -116,9 +133,11 @@ impl Tarball {
                 path: self.path,
             });
         }
+        let signed = checking.map(Checking::finish).transpose()?;
         Ok(VerifiedTarball {
             tarball: self,
             digest,
+            signed,
         })
     }
 
@@ -149,6 +168,11 @@ impl VerifiedTarball {
     /// The digest that was verified.
     pub(crate) fn digest(&self) -> &[u8; 32] {
         &self.digest
+    }
+
+    /// What its signature says, if one was checked.
+    pub(crate) fn signed(&self) -> Option<&Signed> {
+        self.signed.as_ref()
     }
 
     /// Reads bytes at an offset; zero at the end.

@@ -72,6 +72,7 @@ impl Site {
             etc_dir: base.path().join("etc"),
             log_dir: base.path().join("log"),
             data_dir: None,
+            pubkey: None,
             invocation: "emqx relup".to_owned(),
             base,
         };

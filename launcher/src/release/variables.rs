@@ -156,6 +156,13 @@ pub const VARIABLES: &[Variable] = &[
         ],
     },
     Variable {
+        name: "EMQX_RELUP_PUBKEY",
+        about: "The minisign public key, or its file, that signatures TARBALL.minisig of target \
+                releases are checked with.",
+        default: "",
+        commands: &[Command::Relup],
+    },
+    Variable {
         name: "EMQX_LAUNCHER_HANDOVER",
         about: "never keeps commands from being handed over to a newer launcher that a hot upgrade \
                 brought along.",

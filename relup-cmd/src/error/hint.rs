@@ -19,7 +19,10 @@ impl Error {
                 "remove the patches that the target release contains, or keep them in force with --force"
             }
             Error::TargetTarballNotFound { .. } => "give the path of the target release's .tar.gz",
-            Error::CannotReadTargetTarball { .. } | Error::CannotReadSha256Sidecar { .. } => {
+            Error::CannotReadTargetTarball { .. }
+            | Error::CannotReadSha256Sidecar { .. }
+            | Error::CannotReadPubkey { .. }
+            | Error::CannotReadSignature { .. } => {
                 "make it a regular file that the user running this command may read"
             }
             Error::MissingSha256Sidecar { .. } => {
@@ -31,6 +34,18 @@ impl Error {
             Error::Sha256Mismatch { .. } => "download the tarball and its .sha256 file again",
             Error::TarballChanged { .. } => {
                 "run the command again once nobody writes to the tarball"
+            }
+            Error::MissingPubkey => {
+                "name its file with --pubkey, or set EMQX_RELUP_PUBKEY to the file or to the key itself"
+            }
+            Error::InvalidPubkey { .. } => {
+                "it must be the minisign.pub file of whoever signs the tarballs, or the line of 56 characters in it"
+            }
+            Error::MissingSignature { .. } => {
+                "copy the published .minisig file beside the tarball, or leave out --require-signature"
+            }
+            Error::InvalidSignature { .. } => {
+                "download the tarball and its .minisig file again, and compare the public key with the published one"
             }
             Error::UnsafeArchiveEntry { .. }
             | Error::ArchiveCorrupt(_)

@@ -130,7 +130,7 @@ impl Place {
         let tarball = Tarball::open(&self.write(gz)).expect("opened");
         let sidecar = tarball.sidecar().expect("a sidecar");
         tarball
-            .verify(&sidecar, &Interrupt::deaf(), &mut |_| {})
+            .verify(&sidecar, None, &Interrupt::deaf(), &mut |_| {})
             .expect("verified")
     }
 

@@ -14,7 +14,7 @@ fn deployed() -> (Site, PathBuf) {
     let site = Site::new();
     let mut release = Release::of(NEW).with("lib/x-1/priv/data", &"x".repeat(300_000));
     for number in 0..600 {
-        release = release.with(&format!("lib/x-1/ebin/x{number}.beam"), &number.to_string());
+        release = release.with(&format!("lib/x-1/ebin/x{number}.app"), &number.to_string());
     }
     let tarball = site.tarball(&release);
     let said = site.upgrade(&mut FakeNode::down(), &tarball, &["--cold"]);
@@ -58,17 +58,17 @@ fn a_tree_as_it_was_deployed_is_verified() {
 fn every_difference_is_named() {
     let (site, tree) = deployed();
     let ebin = tree.join("lib/x-1/ebin");
-    fs::remove_file(ebin.join("x1.beam")).expect("removed");
+    fs::remove_file(ebin.join("x1.app")).expect("removed");
     // The same size, and the time does not matter.
-    fs::write(ebin.join("x2.beam"), "9").expect("written");
-    fs::write(ebin.join("x3.beam"), "longer").expect("written");
-    set_mode(&ebin.join("x4.beam"), 0o600);
-    fs::remove_file(ebin.join("x5.beam")).expect("removed");
-    symlink("x6.beam", ebin.join("x5.beam")).expect("made");
-    fs::remove_file(ebin.join("x7.beam")).expect("removed");
-    nix::unistd::mkfifo(&ebin.join("x7.beam"), nix::sys::stat::Mode::S_IRWXU).expect("made");
-    write(&ebin.join("extra.beam"), "x");
-    write(&tree.join("lib/y-1/ebin/y.beam"), "y");
+    fs::write(ebin.join("x2.app"), "9").expect("written");
+    fs::write(ebin.join("x3.app"), "longer").expect("written");
+    set_mode(&ebin.join("x4.app"), 0o600);
+    fs::remove_file(ebin.join("x5.app")).expect("removed");
+    symlink("x6.app", ebin.join("x5.app")).expect("made");
+    fs::remove_file(ebin.join("x7.app")).expect("removed");
+    nix::unistd::mkfifo(&ebin.join("x7.app"), nix::sys::stat::Mode::S_IRWXU).expect("made");
+    write(&ebin.join("extra.app"), "x");
+    write(&tree.join("lib/y-1/ebin/y.app"), "y");
     let marker = site.base().deployed(&NEW.parse().expect("a version"));
     write(&marker.nested_marker(), "5.10.6\n");
     set_mode(&tree, 0o777);
@@ -80,13 +80,13 @@ fn every_difference_is_named() {
     );
     for line in [
         "5.10.5: .: has mode 777, others may write\n",
-        "5.10.5: lib/x-1/ebin/x1.beam: is missing\n",
-        "5.10.5: lib/x-1/ebin/x2.beam: has other content: sha256 ",
-        "5.10.5: lib/x-1/ebin/x3.beam: has 6 bytes instead of 1\n",
-        "5.10.5: lib/x-1/ebin/x4.beam: has mode 600 instead of 644\n",
-        "5.10.5: lib/x-1/ebin/x5.beam: is no regular file\n",
-        "5.10.5: lib/x-1/ebin/x7.beam: is no regular file\n",
-        "5.10.5: lib/x-1/ebin/extra.beam: is not in the manifest\n",
+        "5.10.5: lib/x-1/ebin/x1.app: is missing\n",
+        "5.10.5: lib/x-1/ebin/x2.app: has other content: sha256 ",
+        "5.10.5: lib/x-1/ebin/x3.app: has 6 bytes instead of 1\n",
+        "5.10.5: lib/x-1/ebin/x4.app: has mode 600 instead of 644\n",
+        "5.10.5: lib/x-1/ebin/x5.app: is no regular file\n",
+        "5.10.5: lib/x-1/ebin/x7.app: is no regular file\n",
+        "5.10.5: lib/x-1/ebin/extra.app: is not in the manifest\n",
         "5.10.5: lib/y-1: is a directory that is not in the manifest\n",
         "5.10.5: relup: is not in the manifest: another tool keeps its upgrades there\n",
     ] {
@@ -140,7 +140,7 @@ fn what_could_not_be_compared_is_not_called_verified() {
 #[test]
 fn a_tree_that_changed_in_any_way_is_deployed_anew_by_the_same_tarball() {
     let (site, tree) = deployed();
-    let beam = tree.join("lib/x-1/ebin/x2.beam");
+    let beam = tree.join("lib/x-1/ebin/x2.app");
     let again = || {
         fs::remove_file(site.base().marker()).expect("removed");
         let tarball = site.outside().join("emqx-5.10.5.tar.gz");
@@ -156,7 +156,7 @@ fn a_tree_that_changed_in_any_way_is_deployed_anew_by_the_same_tarball() {
         .set_modified(time.expect("a time"))
         .expect("allowed");
     assert_eq!(again(), json!(false));
-    write(&tree.join("lib/x-1/ebin/extra.beam"), "x");
+    write(&tree.join("lib/x-1/ebin/extra.app"), "x");
     assert_eq!(again(), json!(false));
     assert_eq!(again(), json!(true));
     assert_eq!(verify(&site, &[]).code, 0);

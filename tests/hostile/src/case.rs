@@ -20,7 +20,7 @@ pub const TOO_LARGE: &str = "archive_too_large";
 /// One input with its outcome.
 #[derive(Clone, Copy)]
 pub struct Case {
-    /// Its number on the list.
+    /// Its number on the list; 0 for what is not on it.
     pub number: u8,
     /// What it is.
     pub name: &'static str,
@@ -118,7 +118,10 @@ impl Case {
     /// Its name as a test.
     #[must_use]
     pub fn title(&self) -> String {
-        format!("{:03} {}", self.number, self.name)
+        match self.number {
+            0 => self.name.to_owned(),
+            number => format!("{number:03} {}", self.name),
+        }
     }
 
     /// Tries it.

@@ -10,6 +10,7 @@ use crate::scan::Scan;
 use compliance::shared;
 use compliance::subject::Subject;
 use e2e::install::Install;
+use e2e::process::Finished;
 use e2e::witness::{Witness, error_name, faults_of_words, relup_json};
 use e2e::{Error, Result};
 use nix::fcntl::{Flock, FlockArg};
@@ -49,13 +50,29 @@ impl Turn {
         })
     }
 
+    /// Sets a variable in the environment of the commands.
+    pub fn set_env(&mut self, name: &str, value: &str) {
+        self.install.set_env(name, value);
+    }
+
     /// Demands that `emqx relup upgrade` of the place's input is refused, for machines and for
     /// people, with nothing changed: neither in the installation and its VM nor around the input.
     /// Gives what people read.
-    pub fn is_refused(&self, place: &Place, error: &str, names: &str) -> Result<String> {
+    pub fn is_refused(&self, place: &Place, error: &str, names: &str) -> Result<Finished> {
+        self.is_refused_with(place, &[], error, names)
+    }
+
+    /// The same with more arguments.
+    pub fn is_refused_with(
+        &self,
+        place: &Place,
+        more: &[&str],
+        error: &str,
+        names: &str,
+    ) -> Result<Finished> {
         let tarball = place.tarball();
         let tarball = tarball.to_string_lossy();
-        let args = ["upgrade", &tarball];
+        let args = [&["upgrade", &tarball], more].concat();
         let witness = Witness::of_running(&self.install)?;
         let before = (self.scan()?, place.scan(false)?);
         let (finished, json) = relup_json(&self.install, &args)?;
@@ -80,7 +97,7 @@ impl Turn {
         faults.extend(before.0.differences(&self.scan()?));
         faults.extend(before.1.differences(&place.scan(false)?));
         verdict(&faults, &finished)?;
-        Ok(spoken.stderr)
+        Ok(spoken)
     }
 
     /// The installation, but for what its node writes by itself.

@@ -7,6 +7,7 @@ pub mod headers;
 pub mod links;
 pub mod names;
 pub mod sidecars;
+pub mod signatures;
 pub mod sizes;
 pub mod types;
 
@@ -28,6 +29,7 @@ pub fn all() -> Vec<Case> {
         containers::CASES,
         emqx::CASES,
         sidecars::CASES,
+        signatures::CASES,
     ]
     .concat()
 }

@@ -69,7 +69,7 @@ pub const CASES: &[Case] = &[
         || {
             let place = place()?;
             sidecar(&place, |hex, _| format!("{hex}  other.tar.gz\n"))?;
-            let said = Turn::take()?.is_refused(&place, NO_HOP, "5.10.4")?;
+            let said = Turn::take()?.is_refused(&place, NO_HOP, "5.10.4")?.stderr;
             if said.contains("WARNING: ") && said.contains("other.tar.gz") {
                 return Ok(());
             }
