@@ -13,7 +13,7 @@ TRIPLE := $(ARCH)-unknown-linux-musl
 endif
 endif
 
-.PHONY: build sample demo test bench load lint tools test-tools matrix clean
+.PHONY: build sample demo test bench load lint tools test-tools matrix fuzz clean
 
 ## One static, stripped binary at dist/emqx, and emqx_ctl as its second name. Where the crates lie
 ## on this machine is not for the binary: two builds of the same sources give the same bytes.
@@ -68,6 +68,11 @@ bench: test-tools build sample
 load: build sample
 	ulimit -n 20000; $(CARGO) run --quiet --locked --release --package e2e --bin load -- \
 	    $(or $(CLIENTS),1000) $(or $(HOPS),10)
+
+## Every fuzz target for FUZZ_SECONDS (60) under a coverage-guided engine; finds go to dist/fuzz.
+## What it has kept is part of `test`.
+fuzz:
+	tests/fuzz/run
 
 ## The suites on another Erlang/OTP, in a root of another Debian release: 27 unless
 ## SUITES="trixie forky" names them. Needs root and the network; never part of `test`.

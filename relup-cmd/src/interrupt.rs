@@ -44,7 +44,7 @@ impl Interrupt {
     }
 
     /// A flag that no signal raises.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn deaf() -> Interrupt {
         Interrupt {
             raised: Arc::new(AtomicBool::new(false)),

@@ -36,6 +36,8 @@ mod debris;
 mod deploy;
 mod durable;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod hooks;
 mod hops;
 mod install;

@@ -191,6 +191,20 @@ fn parse_key(text: &str) -> Option<PublicKey> {
     PublicKey::from_base64(key.trim()).ok()
 }
 
+/// Reads a key and a signature and checks a short text.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzz(key: &str, text: &str) {
+    let Some(key) = parse_key(key) else { return };
+    let Ok(content) = minisign_verify::Signature::decode(text) else {
+        return;
+    };
+    let _ = content.trusted_comment();
+    if let Ok(mut verifier) = key.verify_stream(&content) {
+        verifier.update(b"test");
+        let _ = verifier.finalize();
+    }
+}
+
 fn explain(error: &minisign_verify::Error) -> String {
     use minisign_verify::Error;
     match error {

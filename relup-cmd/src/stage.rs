@@ -74,12 +74,7 @@ pub(crate) fn stage(
     })?;
     let entries = entries.finish()?;
     if figures.links > 0 {
-        entries.for_each(|entry| match entry {
-            relup::manifest::ManifestEntry::Link { path, target } => {
-                confined.check_link(path, target)
-            }
-            _ => Ok(()),
-        })?;
+        check_links(&mut confined, &entries)?;
     }
     let tree = Tree::new(dir.0.clone()).map_err(|error| Error::Io {
         what: "the staging directory".to_owned(),
@@ -91,6 +86,14 @@ pub(crate) fn stage(
         tarball,
         entries,
         figures,
+    })
+}
+
+/// Looks where every link leads, once all are there.
+fn check_links(confined: &mut confine::Confined, entries: &Entries) -> Result<(), Error> {
+    entries.for_each(|entry| match entry {
+        relup::manifest::ManifestEntry::Link { path, target } => confined.check_link(path, target),
+        _ => Ok(()),
     })
 }
 
@@ -124,6 +127,62 @@ impl StagedTree {
     pub(crate) fn rename_to(self, target: &Path) -> Result<(), Error> {
         // Once it is renamed, the clean-up finds nothing under the old name.
         fs::rename(&self.dir.0, target).map_err(|error| Error::io(target, "create", error))
+    }
+}
+
+/// Extracts an archive that is not packed, and compares the tree with its manifest.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzz_archive(
+    tar: &[u8],
+    root: &Path,
+    entries: &Path,
+) -> Result<Vec<relup::manifest::ManifestEntry>, Error> {
+    let (interrupt, read) = (Interrupt::deaf(), std::sync::atomic::AtomicU64::new(0));
+    let mut progress = |_| {};
+    let limits = Limits {
+        bytes: 1 << 20,
+        entries: 1000,
+    };
+    let manifest = EntriesFile::create(entries.to_owned())?;
+    let confined = confine::Confined::new(root)?;
+    let unpack = unpack::Unpack::new(confined, manifest, limits, &mut progress);
+    let mut feed = feed::Feed::of_bytes(tar, &interrupt, &read);
+    let outcome = unpack.run(&mut archive::Archive::new(&mut feed));
+    // What wrote them removes them only once they are finished.
+    let (mut confined, manifest, _) = outcome.inspect_err(|_| drop(fs::remove_file(entries)))?;
+    let manifest = manifest.finish()?;
+    check_links(&mut confined, &manifest)?;
+    let path = entries.with_extension("manifest");
+    let header = relup::manifest::ManifestHeader {
+        vsn: "5.10.5".parse().map_err(|_| Error::Interrupted)?,
+        tarball: "x.tar.gz".to_owned(),
+        sha256: [0; 32],
+    };
+    manifest.write_manifest(&header, &path)?;
+    let tree = Tree::new(root.to_owned()).map_err(|_| Error::Interrupted)?;
+    let checked = crate::manifest_file::check_tree(&tree, &path);
+    fs::remove_file(&path).map_err(|error| Error::io(&path, "remove", error))?;
+    checked?;
+    let mut listed = Vec::new();
+    manifest.for_each(|entry| {
+        listed.push(entry.clone());
+        Ok(())
+    })?;
+    Ok(listed)
+}
+
+/// Looks at a file as at a module of a release.
+///
+/// # Panics
+/// When the pieces in which the bytes come make a difference.
+#[cfg(feature = "fuzzing")]
+pub fn fuzz_beam(bytes: &[u8]) {
+    if let Ok(path) = entry_path::EntryPath::parse(b"lib/a-1/ebin/a.beam", false) {
+        let mut whole = beam::BeamCheck::of(&path, bytes.len() as u64);
+        whole.update(bytes);
+        let mut pieces = beam::BeamCheck::of(&path, bytes.len() as u64);
+        bytes.chunks(3).for_each(|piece| pieces.update(piece));
+        assert_eq!(whole.finish(), pieces.finish());
     }
 }
 

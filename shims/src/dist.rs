@@ -100,3 +100,25 @@ fn pick(range: Range<u32>) -> u32 {
 pub(crate) fn parse_frame(frame: &[u8]) {
     let _ = control::Control::parse(frame);
 }
+
+/// The terms in a frame that somebody will look into.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn terms_of_frame(frame: &[u8]) -> Vec<crate::etf::Raw<'_>> {
+    use control::Control;
+    match control::Control::parse(frame) {
+        Ok(Control::Send { to, message } | Control::SendName { name: to, message }) => {
+            vec![to, message]
+        }
+        Ok(Control::Monitor {
+            from,
+            to,
+            reference,
+        }) => vec![from, to, reference],
+        Ok(Control::Down { reference, reason }) => vec![reference, reason],
+        Ok(Control::Link { from, to }) => vec![from, to],
+        Ok(Control::Unlink { id, from, to }) => vec![id, from, to],
+        Ok(Control::SpawnRequest { id, from }) => vec![id, from],
+        Ok(Control::SpawnReply { id, result }) => vec![id, result],
+        Ok(Control::Other) | Err(_) => Vec::new(),
+    }
+}

@@ -24,6 +24,8 @@ pub mod dist;
 pub mod erl;
 mod etf;
 pub mod eval;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod io_server;
 pub mod node_name;
 mod parse;

@@ -68,6 +68,27 @@ impl Feed<'_> {
     }
 }
 
+#[cfg(feature = "fuzzing")]
+impl<'a> Feed<'a> {
+    /// A stream of bytes that are there already.
+    pub(crate) fn of_bytes(bytes: &[u8], interrupt: &'a Interrupt, read: &'a AtomicU64) -> Self {
+        let (spent, _) = channel();
+        let (_, chunks) = sync_channel(0);
+        let current = Chunk {
+            bytes: bytes.to_vec(),
+            len: bytes.len(),
+        };
+        Feed {
+            chunks,
+            spent,
+            current,
+            at: 0,
+            read,
+            interrupt,
+        }
+    }
+}
+
 /// Runs `consume` on the inflated bytes of `tarball`, then makes sure that they came from the
 /// bytes that were verified.
 pub(crate) fn with_feed<R>(

@@ -8,13 +8,14 @@ use e2e::sample::workspace;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 8] = [
     "launcher",
     "relup-cmd",
     "relup",
     "shims",
     "tests/compliance",
     "tests/e2e",
+    "tests/fuzz",
     "tests/hostile",
 ];
 const MAX_LINES: usize = 400;

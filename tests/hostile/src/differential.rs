@@ -9,11 +9,14 @@ use e2e::process::{self, HANG};
 use e2e::{Error, Result};
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Path, and kind with size or target.
-type Listing = BTreeMap<String, String>;
+pub type Listing = BTreeMap<String, String>;
+
+/// Lists an archive as another program sees it, in its order.
+type Reader = fn(&Path) -> Result<Vec<(String, String)>>;
 
 /// A line for each entry: kind, size, name and target, each but the kind in hexadecimal digits,
 /// since names may hold anything.
@@ -21,20 +24,31 @@ const PYTHON: &str = r#"
 import sys, tarfile
 def hexed(text):
     return text.encode("utf-8", "surrogateescape").hex()
-with tarfile.open(sys.argv[1], "r:gz") as archive:
-    for entry in archive:
-        kind = {tarfile.DIRTYPE: "dir", tarfile.SYMTYPE: "link", tarfile.LNKTYPE: "hard"}
-        print(kind.get(entry.type, "file"), entry.size, hexed(entry.name), hexed(entry.linkname), sep="\t")
+kinds = {tarfile.DIRTYPE: "dir", tarfile.SYMTYPE: "link", tarfile.LNKTYPE: "hard"}
+for path in sys.argv[1:]:
+    print("archive")
+    try:
+        with tarfile.open(path) as archive:
+            for entry in archive:
+                kind = kinds.get(entry.type, "file")
+                print(kind, entry.size, hexed(entry.name), hexed(entry.linkname), sep="\t")
+    except tarfile.TarError as error:
+        print("error", error, sep="\t")
 "#;
 
 /// Demands that all agree on the place's input, of which the tree lies there.
 pub fn check(place: &Place) -> Result<()> {
     let ours = of_tree(&place.tree())?;
-    for (program, theirs) in [
-        ("GNU tar", of_tar(&place.tarball())?),
-        ("tarfile", of_python(&place.tarball())?),
-    ] {
-        let theirs = deployed(theirs)?;
+    let readers: [(&str, &str, Reader); 2] = [
+        ("GNU tar", "tar", of_tar),
+        ("tarfile", "python3", of_python),
+    ];
+    for (program, needs, list) in readers {
+        if !is_installed(needs) {
+            eprintln!("skipped: {needs} is not installed, so nothing is compared with {program}");
+            continue;
+        }
+        let theirs = deployed(list(&place.tarball())?)?;
         let mut faults = Vec::new();
         for path in ours.keys().chain(theirs.keys()) {
             let (one, other) = (ours.get(path), theirs.get(path));
@@ -49,6 +63,13 @@ pub fn check(place: &Place) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a program is there to be asked.
+#[must_use]
+pub fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
 }
 
 /// What lies in the tree.
@@ -81,7 +102,7 @@ fn of_tar(tarball: &Path) -> Result<Vec<(String, String)>> {
     let mut command = Command::new("tar");
     command
         .env("LC_ALL", "C.UTF-8")
-        .args(["--list", "--gzip", "--verbose", "--numeric-owner"])
+        .args(["--list", "--verbose", "--numeric-owner"])
         .args(["--quoting-style=escape", "--file"])
         .arg(tarball);
     let mut listed = process::run(&mut command, HANG)?;
@@ -131,27 +152,57 @@ fn plain(name: &str) -> String {
 }
 
 fn of_python(tarball: &Path) -> Result<Vec<(String, String)>> {
+    let mut listings = by_python(&[tarball.to_owned()])?;
+    listings.pop().unwrap_or_else(|| Ok(Vec::new()))
+}
+
+/// What is listed in one archive after the other, or why it is not.
+fn by_python(tarballs: &[PathBuf]) -> Result<Vec<Result<Vec<(String, String)>>>> {
     let mut command = Command::new("python3");
-    command.args(["-c", PYTHON]).arg(tarball);
+    command.args(["-c", PYTHON]).args(tarballs);
     let listed = process::run(&mut command, HANG)?.success()?;
     let text = |digits: &str| {
         let bytes = hex::decode(digits).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     };
-    let mut entries = Vec::new();
+    let mut listings = Vec::new();
     for line in listed.stdout.lines() {
         let fields: Vec<&str> = line.split('\t').collect();
-        let [kind, size, name, target] = fields.as_slice() else {
-            return Err(Error::Unexpected(format!("tarfile said: {line}")));
+        let (kind, size, name, target) = match fields.as_slice() {
+            ["archive"] => {
+                listings.push(Ok(Vec::new()));
+                continue;
+            }
+            [kind, size, name, target] => (kind, size, name, target),
+            _ => {
+                listings.pop();
+                listings.push(Err(Error::Unexpected(format!("tarfile said: {line}"))));
+                continue;
+            }
         };
         let what = match *kind {
             "dir" => "dir".to_owned(),
             "file" => format!("file {size}"),
             _ => format!("{kind} {}", text(target)),
         };
-        entries.push((text(name), what));
+        if let Some(Ok(entries)) = listings.last_mut() {
+            entries.push((text(name), what));
+        }
     }
-    Ok(entries)
+    Ok(listings)
+}
+
+/// What GNU tar and tarfile see in each of some archives, packed or not: of the parts that are deployed,
+/// under the names that they have there. An error is of an archive that they do not take.
+pub fn by_others(tarballs: &[PathBuf]) -> Result<Vec<[(&'static str, Result<Listing>); 2]>> {
+    let listed = by_python(tarballs)?;
+    let both = tarballs.iter().zip(listed).map(|(tarball, python)| {
+        [
+            ("GNU tar", of_tar(tarball).and_then(deployed)),
+            ("tarfile", python.and_then(deployed)),
+        ]
+    });
+    Ok(both.collect())
 }
 
 /// The part of a listing that becomes a tree, under the names that it has there: what an extraction
