@@ -3,6 +3,8 @@
 //! The field positions come from crate `tar`; numbers are read here, because an extractor that
 //! guesses a size is one that two programs disagree about. Nothing in here knows about streams.
 
+use std::ops::Range;
+
 use tar::{EntryType, Header};
 
 use crate::error::Error;
@@ -10,6 +12,11 @@ use crate::stage::entry_path::{shown, unsafe_entry};
 
 /// The unit of everything in a tar archive.
 pub(crate) const BLOCK: usize = 512;
+
+/// The two numbers of a device.
+const DEVICE: (Range<usize>, Range<usize>) = (329..337, 337..345);
+/// The beginning of a long name, in ustar's headers.
+const PREFIX: Range<usize> = 345..500;
 
 /// What a header block says, names not yet checked.
 #[derive(Debug)]
@@ -58,6 +65,23 @@ impl Block {
             EntryType::GNULongLink => Type::GnuLink,
             other => return Err(unsafe_entry(&name, &refused(other))),
         };
+        // Not used, but a reader that does use them may take a field that is no number for the end
+        // of the archive.
+        for (field, what) in [
+            (&fields.uid[..], "owner"),
+            (&fields.gid, "group"),
+            (&fields.mtime, "time"),
+            (&bytes[DEVICE.0], "device number"),
+            (&bytes[DEVICE.1], "device number"),
+        ] {
+            number(field, what)?;
+        }
+        if header.as_ustar().is_none() && bytes[PREFIX].iter().any(|byte| *byte != 0) {
+            return Err(corrupt(
+                &name,
+                "something where only ustar has the beginning of a name",
+            ));
+        }
         let size = number(&fields.size, "size")?;
         // Bits above the twelve of a mode are noise that some archivers write.
         let mode = u32::try_from(number(&fields.mode, "mode")? & 0o777).unwrap_or_default();
@@ -99,7 +123,7 @@ fn checksum(bytes: &[u8; BLOCK]) -> u64 {
     sum(&bytes[..148]) + 8 * u64::from(b' ') + sum(&bytes[156..])
 }
 
-/// An octal number with blanks or NULs around it, or GNU's base-256 form of a number that is not
+/// An octal number with blanks around it or a NUL behind it, or GNU's base-256 form of a number that is not
 /// negative and fits.
 fn number(field: &[u8]) -> Result<u64, String> {
     match field {
@@ -115,9 +139,10 @@ fn number(field: &[u8]) -> Result<u64, String> {
         [first, ..] if first & 0x80 != 0 => Err("is negative or too large".to_owned()),
         _ => {
             let edge = |byte: &u8| matches!(byte, b' ' | 0);
+            // A NUL ends a number, for some readers also before its first digit.
             let start = field
                 .iter()
-                .position(|byte| !edge(byte))
+                .position(|byte| *byte != b' ')
                 .unwrap_or(field.len());
             let digits = &field[start..];
             let len = digits.iter().position(edge).unwrap_or(digits.len());
@@ -147,6 +172,7 @@ mod tests {
             (&b"00000001750\0"[..], Some(1000)),
             (b"   1750 \0   ", Some(1000)),
             (b"\0\0\0\0\0\0\0\0\0\0\0\0", Some(0)),
+            (b"\x000000001750\0", None),
             (b"777777777777", Some(0o777_777_777_777)),
             (b"0000000189\0\0", None),
             (b"-0000001750\0", None),
