@@ -145,7 +145,13 @@ pub(crate) fn fuzz_archive(
     };
     let manifest = EntriesFile::create(entries.to_owned())?;
     let confined = confine::Confined::new(root)?;
-    let unpack = unpack::Unpack::new(confined, manifest, limits, &mut progress);
+    let unpack = unpack::Unpack::new(
+        confined,
+        manifest,
+        limits,
+        twin::Twins::of(None),
+        &mut progress,
+    );
     let mut feed = feed::Feed::of_bytes(tar, &interrupt, &read);
     let outcome = unpack.run(&mut archive::Archive::new(&mut feed));
     // What wrote them removes them only once they are finished.

@@ -16,7 +16,13 @@ use std::process::Command;
 pub type Listing = BTreeMap<String, String>;
 
 /// Lists an archive as another program sees it, in its order.
-type Reader = fn(&Path) -> Result<Vec<(String, String)>>;
+type Reader = fn(&Path) -> Result<Entries>;
+
+/// Names with kind and size or target, in the archive's order.
+type Entries = Vec<(String, String)>;
+
+/// What two programs see in an archive; an error where one does not take it.
+pub type Others = [(&'static str, Result<Listing>); 2];
 
 /// A line for each entry: kind, size, name and target, each but the kind in hexadecimal digits,
 /// since names may hold anything.
@@ -98,7 +104,7 @@ fn of_tree(root: &Path) -> Result<Listing> {
 
 /// What `tar` lists: permissions, owner, size, date, time, name and target. Backslashes and what is
 /// no plain character are told in escapes.
-fn of_tar(tarball: &Path) -> Result<Vec<(String, String)>> {
+fn of_tar(tarball: &Path) -> Result<Entries> {
     let mut command = Command::new("tar");
     command
         .env("LC_ALL", "C.UTF-8")
@@ -151,13 +157,13 @@ fn plain(name: &str) -> String {
     name.replace("\\\\", "\\")
 }
 
-fn of_python(tarball: &Path) -> Result<Vec<(String, String)>> {
+fn of_python(tarball: &Path) -> Result<Entries> {
     let mut listings = by_python(&[tarball.to_owned()])?;
     listings.pop().unwrap_or_else(|| Ok(Vec::new()))
 }
 
 /// What is listed in one archive after the other, or why it is not.
-fn by_python(tarballs: &[PathBuf]) -> Result<Vec<Result<Vec<(String, String)>>>> {
+fn by_python(tarballs: &[PathBuf]) -> Result<Vec<Result<Entries>>> {
     let mut command = Command::new("python3");
     command.args(["-c", PYTHON]).args(tarballs);
     let listed = process::run(&mut command, HANG)?.success()?;
@@ -194,7 +200,7 @@ fn by_python(tarballs: &[PathBuf]) -> Result<Vec<Result<Vec<(String, String)>>>>
 
 /// What GNU tar and tarfile see in each of some archives, packed or not: of the parts that are deployed,
 /// under the names that they have there. An error is of an archive that they do not take.
-pub fn by_others(tarballs: &[PathBuf]) -> Result<Vec<[(&'static str, Result<Listing>); 2]>> {
+pub fn by_others(tarballs: &[PathBuf]) -> Result<Vec<Others>> {
     let listed = by_python(tarballs)?;
     let both = tarballs.iter().zip(listed).map(|(tarball, python)| {
         [
@@ -207,7 +213,7 @@ pub fn by_others(tarballs: &[PathBuf]) -> Result<Vec<[(&'static str, Result<List
 
 /// The part of a listing that becomes a tree, under the names that it has there: what an extraction
 /// in that order leaves.
-fn deployed(entries: Vec<(String, String)>) -> Result<Listing> {
+fn deployed(entries: Entries) -> Result<Listing> {
     let mut all = Listing::new();
     for (name, mut what) in entries {
         if let Some(target) = what.strip_prefix("hard ") {
