@@ -11,6 +11,9 @@
 
 -export_type([target/0]).
 
+%% The form of an alias in a system message.
+-dialyzer({no_improper_lists, ask/3}).
+
 %% A process and the supervisor that started it (itself, for the top of an application).
 -type target() :: {Process :: pid(), Supervisor :: pid()}.
 

@@ -40,15 +40,16 @@ fn a_beam_that_is_damaged_is_refused_and_nothing_was_touched() -> e2e::Result<()
         .position(|name| name == b"Code")
         .expect("a chunk of code");
     noise[code + 28..code + 120].fill(0xff);
-    for wrong in [
-        whole[..whole.len() / 2].to_vec(),
-        b"x".to_vec(),
-        noise,
-        other,
+    // The stager finds what is no module; only the node knows what cannot be loaded.
+    for (wrong, error) in [
+        (whole[..whole.len() / 2].to_vec(), "archive_corrupt"),
+        (b"x".to_vec(), "archive_corrupt"),
+        (noise, "module_not_found"),
+        (other, "module_not_found"),
     ] {
         scene.replace(file, wrong)?;
         let hop = scene.hop(CHANGES, "")?;
-        scene.refuse(&hop, 1, "module_not_found")?;
+        scene.refuse(&hop, 1, error)?;
     }
     scene.is_as_before()
 }
