@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use fs_err as fs;
 use jiff::Timestamp;
 use relup::assessment::{Assessment, Booting, Deployment, times};
-use relup::journal::{Action, AttemptResult, Step};
+use relup::journal::{Action, Step};
 use relup::layout::{BaseRoot, Tree};
 use relup::vsn::ReleaseVsn;
 
@@ -141,9 +141,7 @@ impl Subject<'_> {
         let given_up = assessment
             .clone()
             .with_given_up(timestamp(Timestamp::now()));
-        let recorded = write(self.base, &given_up)
-            .and_then(|()| log.step(Step::MarkerWritten))
-            .and_then(|()| log.finished(AttemptResult::Success));
+        let recorded = write(self.base, &given_up).and_then(|()| log.switched());
         drop(lock);
         Ok(FallBack::Done {
             to,
@@ -198,7 +196,8 @@ pub(crate) fn read(base: &BaseRoot) -> Result<Option<Assessment>, String> {
 pub(crate) fn clear(base: &BaseRoot) -> Result<(), Error> {
     for path in [base.assessment(), base.retired_marker()] {
         if path.symlink_metadata().is_ok() {
-            durable::remove(&path)?;
+            // Not flushed: where a power cut brings it back, it still counts for nothing.
+            fs::remove_file(&path).map_err(|error| Error::io(&path, "remove", error))?;
         }
     }
     Ok(())

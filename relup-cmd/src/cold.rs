@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use relup::journal::{Action, AttemptResult, Step};
+use relup::journal::{Action, Step};
 use relup::marker::Marker;
 
 use crate::around::Around;
@@ -23,6 +23,7 @@ use crate::prepare::Prepared;
 use crate::recovery::{Taken, take_lock};
 use crate::running::Running;
 use crate::state::{self, AttemptLog};
+use crate::switch::{self, NotSwitched};
 
 /// Makes the next start boot the release in a tarball.
 pub(crate) fn run(
@@ -92,11 +93,10 @@ fn change(
     } = prepared;
     let (from, to) = (running.vsn.to_string(), identity.vsn.to_string());
     let log = AttemptLog::new(base, Action::ColdUpgrade, from.as_str(), to.as_str());
-    log.step(Step::Started)?;
     console.stage(&format!("deploying {to}"), None);
     let mut in_use = || Ok(node.trees_in_use()?);
     let deployed = log
-        .step(Step::Staged)
+        .staged()
         .and_then(|()| staged.deploy(identity, &mut in_use, base, lock, interrupt));
     let switched = deployed.and_then(|deployed| switch(install, deployed, lock, &log, interrupt));
     let deployed = match switched {
@@ -107,12 +107,8 @@ fn change(
             return Err(error);
         }
     };
-    // The marker is swapped: what fails from here on changes nothing about it.
-    let recorded = log
-        .step(Step::MarkerWritten)
-        .and_then(|()| assessment::clear(base))
-        .and_then(|()| log.finished(AttemptResult::Success));
-    if let Err(error) = recorded {
+    // Only tidiness: what is recorded of the tree before counts for nothing any more.
+    if let Err(error) = assessment::clear(base) {
         console.warn(error.to_string());
     }
     let tree = deployed.tree().path();
@@ -135,26 +131,22 @@ fn switch(
     interrupt: &Interrupt,
 ) -> Result<DeployedTree, Error> {
     let (base, vsn) = (&install.base, deployed.identity().vsn.clone());
-    let before = state::read_marker(base);
-    let written = log
+    let ready = log
         .step(Step::Deployed)
         .and_then(|()| interrupt.check())
-        .and_then(|()| state::write_marker(base, &vsn));
-    let Err(error) = written else {
-        return Ok(deployed);
-    };
-    let names_it = |marker: &Marker| matches!(marker, Marker::Current(named) if *named == vsn);
-    if names_it(&state::read_marker(base)) && !names_it(&before) {
-        // Renamed, but perhaps not for good: a power cut may bring either marker back, so both trees
-        // have to be there.
-        let _ = match &before {
-            Marker::Current(old) => state::write_marker(base, old),
-            Marker::Absent | Marker::Damaged(_) => state::remove_marker(base),
-        };
-        return Err(error);
+        .map_err(|error| NotSwitched {
+            error,
+            was_swapped: false,
+        });
+    match ready.and_then(|()| switch::switch(base, Some(&vsn), log)) {
+        Ok(()) => Ok(deployed),
+        // A power cut may bring either marker back, so both trees have to be there.
+        Err(refused) if refused.was_swapped => Err(refused.error),
+        Err(refused) => {
+            deployed.withdraw(base, lock)?;
+            Err(refused.error)
+        }
     }
-    deployed.withdraw(base, lock)?;
-    Err(error)
 }
 
 fn answer(

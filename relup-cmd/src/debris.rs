@@ -27,17 +27,26 @@ pub(crate) fn names(base: &BaseRoot) -> Vec<String> {
 
 /// Removes what is left over, by its names in `relup/`. Whoever calls this holds the lock and knows
 /// that no apply is going on inside the node.
-pub(crate) fn sweep(base: &BaseRoot, _lock: &RelupLock, names: &[String]) -> Result<(), Error> {
+///
+/// What can't be removed, another user's for instance, is given to `stays` and stands in nobody else's
+/// way; an error is a flush that failed.
+pub(crate) fn sweep(
+    base: &BaseRoot,
+    _lock: &RelupLock,
+    names: &[String],
+    stays: &mut dyn FnMut(Error),
+) -> Result<(), Error> {
     let dir = base.relup_dir();
-    let mut result = Ok(());
     for name in names {
-        // What can't be removed stands in nobody else's way.
-        result = result.and(remove(&dir.join(name)));
+        if let Err(error) = remove(&dir.join(name)) {
+            stays(error);
+        }
     }
-    if !names.is_empty() {
-        durable::sync_dir(&dir)?;
+    if names.is_empty() {
+        Ok(())
+    } else {
+        durable::sync_dir(&dir)
     }
-    result
 }
 
 /// Removes a file, or a directory with everything in it.

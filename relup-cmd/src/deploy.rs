@@ -90,7 +90,10 @@ impl StagedTree {
         let manifest = self.flush(base, &vsn)?;
         let trash = base.trash(&stage::random());
         if had_one {
+            // Durably, with its manifest, or a power cut might show one tree with the other's.
             rename(tree.path(), &trash)?;
+            remove_if_there(&base.manifest(&vsn))?;
+            durable::sync_dir(&base.relup_dir())?;
         }
         rename(&manifest, &base.manifest(&vsn))?;
         self.rename_to(tree.path())?;

@@ -50,14 +50,19 @@ fn write_new(temp: &Path, content: &[u8]) -> Result<(), Error> {
         .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
         .open(temp)
         .map_err(|error| Error::io(temp, "create", error))?;
+    if content.is_empty() {
+        // Nothing that could be missing from it.
+        return Ok(());
+    }
     file.write_all(content)
         .map_err(|error| Error::io(temp, "write", error))?;
     file.sync_all()
         .map_err(|error| Error::io(temp, "flush", error))
 }
 
-/// Appends `line` with one write and flushes it; a new file's name is made durable too.
-pub(crate) fn append(path: &Path, line: &[u8]) -> Result<(), Error> {
+/// Appends `lines` with one write and flushes them; a new file's name is made durable too. What could
+/// not be flushed is taken out again: nobody may read what a power cut may take away.
+pub(crate) fn append(path: &Path, lines: &[u8]) -> Result<(), Error> {
     let existed = path.exists();
     let mut file = OpenOptions::new()
         .append(true)
@@ -65,11 +70,23 @@ pub(crate) fn append(path: &Path, line: &[u8]) -> Result<(), Error> {
         .mode(0o644)
         .open(path)
         .map_err(|error| Error::io(path, "open", error))?;
-    file.write_all(line)
-        .map_err(|error| Error::io(path, "write", error))?;
-    file.sync_all()
-        .map_err(|error| Error::io(path, "flush", error))?;
-    if existed { Ok(()) } else { sync_parent(path) }
+    let len = |file: &File| file.metadata().map(|found| found.len());
+    let before = len(&file).map_err(|error| Error::io(path, "look at", error))?;
+    let mut appended = file
+        .write_all(lines)
+        .map_err(|error| Error::io(path, "write", error))
+        .and_then(|()| {
+            file.sync_all()
+                .map_err(|error| Error::io(path, "flush", error))
+        });
+    if appended.is_ok() && !existed {
+        appended = sync_parent(path);
+    }
+    // The node appends too: what came after our lines stays, and they with it.
+    if appended.is_err() && len(&file).is_ok_and(|now| now <= before + lines.len() as u64) {
+        let _ = file.set_len(before);
+    }
+    appended
 }
 
 /// Gives a file another name in its directory and makes that durable; what had the name is gone.

@@ -146,6 +146,14 @@ pub(crate) enum Error {
     /// The marker may mean any tree.
     #[error("{} is damaged: {reason}", marker.display())]
     MarkerDamaged { marker: PathBuf, reason: String },
+    /// The marker was swapped, that could not be made durable or recorded, and it could not be put
+    /// back either.
+    #[error("{}: {reason}; the old marker could not be put back: {second}", marker.display())]
+    MarkerNotPutBack {
+        marker: PathBuf,
+        reason: String,
+        second: String,
+    },
     /// A running node uses the tree that would have to be replaced.
     #[error("a running node uses {}, which is not what the tarball's {vsn} holds", tree.display())]
     TreeInUse { vsn: String, tree: PathBuf },
@@ -286,6 +294,7 @@ impl Error {
             Error::NothingToRollBack(_) => "nothing_to_roll_back",
             Error::NotDeployed { .. } => "not_deployed",
             Error::MarkerDamaged { .. } => "marker_damaged",
+            Error::MarkerNotPutBack { .. } => "permanent_upgrade",
             Error::TreeDamaged { .. } => "tree_damaged",
             Error::HookFailed { .. } => "hook_failed",
             Error::BackupInside { .. } => "backup_inside",
@@ -301,7 +310,10 @@ impl Error {
         match self {
             Error::ApplyFailed(ApplyFailure { changed: false, .. }) => 1,
             Error::ApplyFailed(ApplyFailure { restored: true, .. }) => 3,
-            Error::ApplyFailed(_) | Error::NodeLost(_) | Error::InterruptedApply => 4,
+            Error::ApplyFailed(_)
+            | Error::NodeLost(_)
+            | Error::InterruptedApply
+            | Error::MarkerNotPutBack { .. } => 4,
             Error::Locked { .. }
             | Error::NodeNotRunning(_)
             | Error::NodeUnreachable(_)

@@ -64,6 +64,7 @@ mod signature;
 mod stage;
 mod state;
 mod status;
+mod switch;
 mod tarball;
 #[cfg(test)]
 mod testing;

@@ -90,7 +90,7 @@ impl Entries {
         batches(&self.path, &header.to_line(), &mut lines, each)
     }
 
-    /// Writes the manifest to `temp`, flushed, ready to be renamed.
+    /// Writes the manifest to `temp`, to be flushed with the tree and renamed.
     pub(crate) fn write_manifest(&self, header: &ManifestHeader, temp: &Path) -> Result<(), Error> {
         let write = |error| Error::io(temp, "write", error);
         let mut out = create_new(temp)?;
@@ -98,8 +98,7 @@ impl Entries {
         let mut entries =
             File::open(&self.path).map_err(|error| Error::io(&self.path, "open", error))?;
         std::io::copy(&mut entries, &mut out).map_err(write)?;
-        out.sync_all()
-            .map_err(|error| Error::io(temp, "flush", error))
+        Ok(())
     }
 }
 

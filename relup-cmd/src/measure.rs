@@ -11,6 +11,7 @@ use relup::layout::{BaseRoot, Tree};
 use serde_json::json;
 
 use crate::cli;
+use crate::debris;
 use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::lock::RelupLock;
@@ -33,6 +34,7 @@ pub(crate) fn run(args: &cli::Stage, interrupt: &Interrupt) -> Result<Answer, Er
         None => None,
     };
     let lock = RelupLock::acquire(&base)?;
+    debris::sweep(&base, &lock, &debris::names(&base), &mut |_| {})?;
     let begun = Instant::now();
     let tarball = Tarball::open(&args.tarball)?;
     let sidecar = tarball.sidecar()?;

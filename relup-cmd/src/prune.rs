@@ -161,8 +161,9 @@ fn remove(tree: &Candidate, install: &Install, _lock: &RelupLock) -> Result<(), 
     let manifest = base.manifest(&tree.vsn);
     let removed = durable::rename(&tree.path, &trash)
         .and_then(|()| log.step(Step::Retired))
+        // Not flushed by itself: a manifest without its tree is removed by the next command.
         .and_then(|()| match manifest.symlink_metadata() {
-            Ok(_) => durable::remove(&manifest),
+            Ok(_) => debris::remove(&manifest),
             Err(_) => Ok(()),
         })
         .and_then(|()| debris::remove(&trash))

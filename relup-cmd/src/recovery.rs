@@ -87,9 +87,17 @@ impl Taken {
     }
 }
 
-/// Whether the record of an attempt has no end, which taking the lock would write.
+/// Whether a killed command has left something that taking the lock would bring to its end.
 pub(crate) fn is_open(base: &BaseRoot) -> bool {
-    state::read_attempts(base).is_ok_and(|attempts| !unfinished(attempts).is_empty())
+    let open = |attempts| !unfinished(attempts).is_empty();
+    state::read_attempts(base).is_ok_and(open)
+        || !debris::names(base).is_empty()
+        || has_lock_file(base)
+}
+
+/// The file of a lock that nobody holds does no harm, but its holder was killed.
+fn has_lock_file(base: &BaseRoot) -> bool {
+    base.lock().symlink_metadata().is_ok()
 }
 
 /// Stage 1, for every command that changes something: the lock, the node's own work, and what others
@@ -104,11 +112,11 @@ pub(crate) fn take_lock(
     let mut done = Vec::new();
     if refuse_while_applying(node)? {
         // What another user has left must not stop a rollback.
-        if let Err(error) = debris::sweep(base, &lock, &debris::names(base)) {
+        debris::sweep(base, &lock, &debris::names(base), &mut |error| {
             console.warn(format!(
                 "what an interrupted command has left stays: {error}"
             ));
-        }
+        })?;
         done = close(base, &lock, console);
     }
     Ok(Taken { lock, done })
@@ -118,13 +126,13 @@ pub(crate) fn take_lock(
 pub(crate) fn tidy(install: &Install, node: &mut dyn Node) {
     let base = &install.base;
     let names = debris::temporary(base);
-    if names.is_empty() || RelupLock::holder(base).is_some() {
+    if names.is_empty() && !has_lock_file(base) || RelupLock::holder(base).is_some() {
         return;
     }
     // What can't be removed now is removed by somebody else, and `status` names it.
     let _ = RelupLock::acquire(base).and_then(|lock| {
         if refuse_while_applying(node)? {
-            debris::sweep(base, &lock, &names)?;
+            debris::sweep(base, &lock, &names, &mut |_| {})?;
         }
         Ok(())
     });

@@ -3,7 +3,7 @@
 //! The documented way is `rm relup/current`. This does the same in one durable step, records it, and
 //! refuses when the tree that would boot then is not there or not complete.
 
-use relup::journal::{Action, AttemptResult, Step};
+use relup::journal::{Action, Step};
 use relup::layout::{BaseRoot, Tree};
 use relup::marker::Marker;
 use relup::vsn::ReleaseVsn;
@@ -21,6 +21,7 @@ use crate::recovery;
 use crate::release::{Identity, check_tree_of};
 use crate::running::refuse_while_applying;
 use crate::state::{self, AttemptLog};
+use crate::switch;
 
 /// What the next start will boot.
 pub(crate) struct Destination {
@@ -94,20 +95,15 @@ fn switch(install: &Install, from: &str, destination: &Destination) -> Result<()
         destination.vsn.as_str(),
     );
     log.step(Step::Started)?;
-    let switched = if destination.marked {
-        state::write_marker(&install.base, &destination.vsn)
-    } else {
-        state::remove_marker(&install.base)
-    };
-    if let Err(error) = switched {
+    let to = destination.marked.then_some(&destination.vsn);
+    if let Err(refused) = switch::switch(&install.base, to, &log) {
         // The refusal counts; that it could not be recorded either adds nothing.
-        let _ = log.failed(&error);
-        return Err(error);
+        let _ = log.failed(&refused.error);
+        return Err(refused.error);
     }
-    log.step(Step::MarkerWritten)?;
     // Only tidiness: what is recorded of the tree before does not count for another one.
     let _ = assessment::clear(&install.base);
-    log.finished(AttemptResult::Success)
+    Ok(())
 }
 
 /// The release that was installed first, whole.

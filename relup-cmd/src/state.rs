@@ -10,7 +10,6 @@ use jiff::Timestamp;
 use relup::journal::{Action, Attempt, AttemptResult, By, Record, Step, attempts, parse_journal};
 use relup::layout::BaseRoot;
 use relup::marker::Marker;
-use relup::vsn::ReleaseVsn;
 
 use crate::durable;
 use crate::error::Error;
@@ -31,15 +30,26 @@ pub(crate) fn read_marker(base: &BaseRoot) -> Marker {
     }
 }
 
-/// Makes the marker name `vsn`.
-pub(crate) fn write_marker(base: &BaseRoot, vsn: &ReleaseVsn) -> Result<(), Error> {
-    let temp = base.marker_temp(&stage::random());
-    durable::replace(&base.marker(), &temp, Marker::render(vsn).as_bytes())
+/// The marker's bytes, whatever they are; `None` where there is none.
+pub(crate) fn marker_bytes(base: &BaseRoot) -> Result<Option<Vec<u8>>, Error> {
+    let path = base.marker();
+    match regular::read(&path, MAX_MARKER) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(ReadError::Missing) => Ok(None),
+        Err(ReadError::Other(reason)) => {
+            Err(Error::io(&path, "read", std::io::Error::other(reason)))
+        }
+    }
 }
 
-/// Removes the marker.
-pub(crate) fn remove_marker(base: &BaseRoot) -> Result<(), Error> {
-    durable::remove(&base.marker())
+/// Makes these bytes the marker, or removes it.
+pub(crate) fn write_marker(base: &BaseRoot, bytes: Option<&[u8]>) -> Result<(), Error> {
+    let marker = base.marker();
+    match bytes {
+        Some(bytes) => durable::replace(&marker, &base.marker_temp(&stage::random()), bytes),
+        None if marker.symlink_metadata().is_err() => Ok(()),
+        None => durable::remove(&marker),
+    }
 }
 
 /// All attempts of the journal, oldest first; none when there is no journal.
@@ -163,7 +173,32 @@ impl<'a> AttemptLog<'a> {
             .any(|record| record.attempt == self.id && record.by == By::Node))
     }
 
+    /// Records that the tree is extracted and that its deployment begins, in one line after the other
+    /// and one flush: nothing happens between the two.
+    pub(crate) fn staged(&self) -> Result<(), Error> {
+        self.append(&[
+            self.line(Step::Started, None),
+            self.line(Step::Staged, None),
+        ])
+    }
+
+    /// Records that the marker is swapped, and with it the end.
+    pub(crate) fn switched(&self) -> Result<(), Error> {
+        let end = self.line(Step::Finished, Some(AttemptResult::Success));
+        self.append(&[self.line(Step::MarkerWritten, None), end])
+    }
+
     fn record(&self, step: Step, result: Option<AttemptResult>) -> Result<(), Error> {
+        self.append(&[self.line(step, result)])
+    }
+
+    fn append(&self, lines: &[String]) -> Result<(), Error> {
+        let path = self.base.journal();
+        let torn = if ends_torn(&path) { "\n" } else { "" };
+        durable::append(&path, format!("{torn}{}", lines.concat()).as_bytes())
+    }
+
+    fn line(&self, step: Step, result: Option<AttemptResult>) -> String {
         let record = Record {
             at: timestamp(Timestamp::now()),
             attempt: self.id.clone(),
@@ -175,12 +210,7 @@ impl<'a> AttemptLog<'a> {
             result,
             detail: self.detail.clone(),
         };
-        let path = self.base.journal();
-        let mut line = record.to_line();
-        if ends_torn(&path) {
-            line.insert(0, '\n');
-        }
-        durable::append(&path, line.as_bytes())
+        record.to_line()
     }
 }
 

@@ -130,14 +130,13 @@ impl Change<'_, '_> {
         let log = AttemptLog::new(base, Action::Upgrade, from.as_str(), to.as_str());
         let tree = base.deployed(&prepared.identity.vsn);
         let request = request(args, self.install, &prepared, hop, log.id(), &tree);
-        log.step(Step::Started)?;
         self.console.stage(&format!("deploying {to}"), None);
         let Prepared {
             staged, identity, ..
         } = prepared;
         let mut in_use = || Ok(self.node.trees_in_use()?);
         let deployed = log
-            .step(Step::Staged)
+            .staged()
             .and_then(|()| staged.deploy(identity, &mut in_use, base, &self.lock, self.interrupt))
             .and_then(|deployed| log.step(Step::Deployed).map(|()| deployed));
         let deployed = match deployed {

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::testing::{FakeNode, NEW, OLD, Release, Said, Site, write};
+use relup::journal::AttemptResult;
 
 const THIRD: &str = "5.10.6";
 

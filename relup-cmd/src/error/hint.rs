@@ -12,6 +12,9 @@ impl Error {
             Error::NodeNotRunning(_) => "start the node with `emqx start` first",
             Error::NodeUnreachable(_) => "see `emqx ping` and the node's log",
             Error::NodeRpc(_) => "see the node's log",
+            Error::MarkerNotPutBack { .. } => {
+                "see to the disk, then run the command again; `emqx relup status` tells what the next start boots"
+            }
             Error::NodeLost(_) | Error::InterruptedApply => {
                 "`emqx relup status` and `emqx relup logs` tell how it ended"
             }
