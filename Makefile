@@ -13,7 +13,7 @@ TRIPLE := $(ARCH)-unknown-linux-musl
 endif
 endif
 
-.PHONY: build sample demo test bench load lint tools test-tools matrix fuzz clean
+.PHONY: build sample demo test crash bench load lint tools test-tools matrix fuzz clean
 
 ## One static, stripped binary at dist/emqx, and emqx_ctl as its second name. Where the crates lie
 ## on this machine is not for the binary: two builds of the same sources give the same bytes.
@@ -52,6 +52,11 @@ demo: build sample
 ## Everything that CI runs.
 test: test-tools lint build sample
 	tests/run
+
+## Kills, power cuts and faults at every system call of the relup commands, all of them; `make test`
+## tries a sample. Needs strace; as root it also counts the files that are opened.
+crash: test-tools build sample
+	CRASH_FULL=1 tests/crash/run
 
 lint: test-tools
 	$(CARGO) fmt --all --check

@@ -8,12 +8,13 @@ use e2e::sample::workspace;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const CRATES: [&str; 8] = [
+const CRATES: [&str; 9] = [
     "launcher",
     "relup-cmd",
     "relup",
     "shims",
     "tests/compliance",
+    "tests/crash",
     "tests/e2e",
     "tests/fuzz",
     "tests/hostile",
@@ -114,6 +115,7 @@ fn crates_depend_only_along_the_allowed_edges() {
         ("relup-cmd", &["shims", "launcher"][..]),
         ("shims", &["relup-cmd", "launcher"][..]),
         ("tests/compliance", &["shims", "relup-cmd", "launcher"][..]),
+        ("tests/crash", &["shims", "relup-cmd", "launcher"][..]),
         ("tests/e2e", &["shims", "relup-cmd", "launcher"][..]),
         ("tests/hostile", &["shims", "relup-cmd", "launcher"][..]),
     ];
