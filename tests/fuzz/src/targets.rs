@@ -11,8 +11,6 @@ use relup::rel_file::RelFile;
 use relup::sidecar::parse_sidecar;
 use relup::term::parse_terms;
 use relup::vars::{EmqxVars, rel_vsn_lines, render_assignment};
-use std::sync::LazyLock;
-use tempfile::TempDir;
 
 /// All of them.
 pub const ALL: &[Target] = &[
@@ -88,20 +86,6 @@ pub const ALL: &[Target] = &[
     },
 ];
 
-/// Where archives are extracted: one directory for each process.
-static SCRATCH: LazyLock<TempDir> = LazyLock::new(|| {
-    let memory = std::path::Path::new("/dev/shm");
-    let dir = if memory.is_dir() {
-        memory.to_owned()
-    } else {
-        std::env::temp_dir()
-    };
-    tempfile::Builder::new()
-        .prefix("emqx-fuzz-")
-        .tempdir_in(dir)
-        .expect("a directory for archives can be made")
-});
-
 /// Whatever is in an archive: nothing is written beside the staging directory, and what is accepted
 /// is as its manifest says.
 fn archive(bytes: &[u8]) {
@@ -109,9 +93,22 @@ fn archive(bytes: &[u8]) {
 }
 
 /// What is in an archive, when it is accepted as it is.
+///
+/// # Panics
+/// When there is no directory for it, or a promise is broken.
 #[must_use]
 pub fn accepted(tar: &[u8]) -> Option<Vec<ManifestEntry>> {
-    relup_cmd::fuzzing::archive(tar, SCRATCH.path())
+    let memory = std::path::Path::new("/dev/shm");
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("emqx-fuzz-");
+    // One for each input: what is kept in a static is never removed.
+    let scratch = if memory.is_dir() {
+        builder.tempdir_in(memory)
+    } else {
+        builder.tempdir()
+    };
+    let scratch = scratch.expect("a directory for archives can be made");
+    relup_cmd::fuzzing::archive(tar, scratch.path())
 }
 
 /// A value that was read can be written as a line that gives it again.
