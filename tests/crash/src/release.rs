@@ -44,11 +44,7 @@ impl Release {
         files.put(&format!("erts-{ERTS}/bin/beam.smp"), 0o755, script);
         files.put(&format!("erts-{ERTS}/bin/erlexec"), 0o755, script);
         let lib = format!("lib/emqx-{vsn}");
-        files.put(
-            &format!("{lib}/ebin/emqx.beam"),
-            0o644,
-            format!("FOR1 {vsn}"),
-        );
+        files.put(&format!("{lib}/ebin/emqx.beam"), 0o644, module("1", vsn));
         let target = "ebin".to_owned();
         files.put_node(&format!("{lib}/code"), Node::Link { target });
         files.put("releases/emqx_vars", 0o644, vars);
@@ -64,7 +60,7 @@ impl Release {
     #[must_use]
     pub fn rebuilt(mut self) -> Release {
         let beam = format!("lib/emqx-{}/ebin/emqx.beam", self.vsn);
-        self.files.put(&beam, 0o644, format!("FOR2 {}", self.vsn));
+        self.files.put(&beam, 0o644, module("2", &self.vsn));
         self
     }
 
@@ -102,4 +98,18 @@ impl Release {
         e2e::tarball::seal(&path)?;
         Ok(path)
     }
+}
+
+/// A file in the form of a module: one chunk of code, whose content is told by no check of forms.
+fn module(build: &str, vsn: &str) -> Vec<u8> {
+    let mut code = format!("{build} {vsn}").into_bytes();
+    let len = u32::try_from(code.len()).unwrap_or_default();
+    code.resize(code.len().next_multiple_of(4), 0);
+    let all = u32::try_from(code.len()).unwrap_or_default() + 12;
+    let mut form = b"FOR1".to_vec();
+    form.extend(all.to_be_bytes());
+    form.extend(b"BEAMCode");
+    form.extend(len.to_be_bytes());
+    form.extend(code);
+    form
 }
