@@ -24,12 +24,17 @@ struct Scene {
 impl Scene {
     /// A running node, and a hop to 5.10.5 that takes its time between two changes.
     fn new() -> e2e::Result<Self> {
+        Scene::with_pause(SLOW)
+    }
+
+    /// The same with another time, in milliseconds.
+    fn with_pause(pause: u64) -> e2e::Result<Self> {
         let install = Install::sample(V4)?;
         install.start()?;
         let hop = install.scratch().join("slow.relup");
         let text = format!(
             "#{{from_version => \"{V4}\", target_version => \"{V5}\",\n  code_changes => \
-             [{{load_module, emqx_release}}, {{apply, timer, sleep, [{SLOW}]}}],\n  \
+             [{{load_module, emqx_release}}, {{apply, timer, sleep, [{pause}]}}],\n  \
              post_upgrade_callbacks => []}}.\n"
         );
         fs_err::write(&hop, text)?;
@@ -121,7 +126,12 @@ fn while_the_node_applies_others_are_locked_out_and_the_status_tells() -> e2e::R
         .success()?
         .says("in-progress")?;
     let tarball = scene.tarball.to_string_lossy();
-    for args in [&["upgrade", &tarball][..], &["rollback"], &["logs-clear"]] {
+    for args in [
+        &["upgrade", &tarball][..],
+        &["rollback"],
+        &["logs-clear"],
+        &["prune"],
+    ] {
         let (finished, json) = relup_json(&scene.install, args)?;
         assert_eq!(
             (finished.code, error_name(&json)),
@@ -201,4 +211,57 @@ fn ctrl_c_before_the_apply_changes_nothing_and_leaves_no_debris() -> e2e::Result
     let mut again = scene.upgrade()?;
     again.wait(process::HANG)?.success()?;
     scene.assert_applied()
+}
+
+/// An operator stops the node while it is being upgraded: the old release boots, and says why.
+#[test]
+fn a_stop_in_the_middle_of_the_apply_leaves_the_old_release_to_boot() -> e2e::Result<()> {
+    let scene = Scene::with_pause(600_000)?;
+    let mut upgrading = scene.upgrade()?;
+    scene.wait_for_the_apply()?;
+    scene.install.emqx(&["stop"])?.success()?;
+    upgrading.wait(process::HANG)?.exit_code(4)?;
+    assert!(scene.install.vms().is_empty());
+    assert!(!scene.install.path("relup/current").exists());
+    scene
+        .install
+        .emqx(&["start"])?
+        .success()?
+        .says("was interrupted")?
+        .says("5.10.4 is started successfully!")?;
+    let status = scene.install.emqx(&["relup", "status"])?.success()?;
+    assert!(status.stdout.contains("status=interrupted"), "{status}");
+    assert_eq!(node::version(&scene.install)?, V4);
+    let again = Scene {
+        hop: scene.install.path("relup/catalog/5.10.4-to-5.10.5.relup"),
+        ..scene
+    };
+    again.upgrade()?.wait(process::HANG)?.success()?;
+    assert_eq!(node::version(&again.install)?, V5);
+    Ok(())
+}
+
+/// Whichever comes first, what boots is one release, whole.
+#[test]
+fn a_start_beside_a_cold_upgrade_boots_one_of_the_two_releases() -> e2e::Result<()> {
+    let install = Install::sample(V4)?;
+    let tarball = Sample::find()?.tarball(V5)?;
+    let mut upgrade = install.emqx_command(&["relup", "upgrade", "--cold"]);
+    upgrade.arg(&tarball).stdin(std::process::Stdio::null());
+    let mut upgrading = Running::spawn(&mut upgrade)?;
+    install.start()?;
+    upgrading.wait(process::HANG)?.success()?;
+    let root = node::root_dir(&install)?;
+    let tree = install.path("relup").join(V5);
+    let version = if root == tree.to_string_lossy() {
+        V5
+    } else {
+        assert_eq!(root, install.root().to_string_lossy());
+        V4
+    };
+    assert_eq!(node::version(&install)?, version);
+    install.emqx(&["relup", "verify", V5])?.success()?;
+    install.emqx(&["restart"])?.success()?;
+    assert_eq!(node::version(&install)?, V5);
+    Ok(())
 }

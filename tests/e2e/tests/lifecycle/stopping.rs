@@ -295,8 +295,9 @@ fn the_hidden_process_of_another_user_is_waited_for() -> e2e::Result<()> {
     };
     // In the foreground its process is there until this test waits for it, and is a zombie then.
     let mut foreground = install.spawn(&["foreground"])?;
-    process::wait_until("the node to answer", process::HANG, || {
-        Ok(install.emqx(&["ping"])?.code == Some(0))
+    process::wait_until("the broker to run", process::HANG, || {
+        let ready = install.emqx(&["eval", "emqx_machine:is_ready()"])?;
+        Ok(ready.code == Some(0) && ready.text() == "true")
     })?;
     let stopped = hidden("stop")?.success()?;
     assert_eq!(stopped.text(), "ok", "{stopped}");
