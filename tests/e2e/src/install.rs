@@ -24,6 +24,19 @@ use tempfile::TempDir;
 /// How long processes may take to vanish after they were killed.
 const VANISH: Duration = Duration::from_secs(20);
 
+/// The beginnings of the variables that the product, the VM or a library in it obeys; `CI` makes
+/// colours out of a terminal that has none.
+const SAYS_SOMETHING: &[&str] = &[
+    "BASE_RUNNER_",
+    "CI",
+    "CLICOLOR",
+    "DEBUG",
+    "EMQX_",
+    "ERL_",
+    "NO_COLOR",
+    "RUNNER_",
+];
+
 /// What to install.
 #[derive(Debug, Clone)]
 pub struct Recipe {
@@ -184,13 +197,13 @@ impl Install {
     }
 
     /// A command on any program, in the environment of this installation: nothing that the caller's
-    /// own environment says about EMQX gets through.
+    /// own environment says about EMQX, or about colours, gets through.
     #[must_use]
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            if text.starts_with("EMQX_") || text.starts_with("ERL_") || text == "DEBUG" {
+            if SAYS_SOMETHING.iter().any(|start| text.starts_with(start)) {
                 command.env_remove(&name);
             }
         }
