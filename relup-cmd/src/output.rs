@@ -1,7 +1,8 @@
 //! The one place that prints: answers to standard output, words for people to standard error.
 //!
 //! With `--json` standard output carries exactly one object and nothing else. Stages are a progress
-//! bar on a terminal, of which a line stays once they are done, and plain lines elsewhere. A reader that has gone away (`| head`) is no error.
+//! bar on a terminal, of which a line stays once they are done, and plain lines elsewhere. A reader
+//! that has gone away (`| head`) is no error.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -38,6 +39,12 @@ impl Answer {
         self.fields.insert(name.to_owned(), value.into());
         self
     }
+}
+
+/// A number with its noun, such as `1 process` and `2 processes`.
+pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
+    let word = if number == 1 { one } else { many };
+    format!("{number} {word}")
 }
 
 /// Where a command prints.

@@ -19,7 +19,7 @@ use crate::install::Install;
 use crate::interrupt::Interrupt;
 use crate::lock::RelupLock;
 use crate::node::Node;
-use crate::output::{Answer, Console};
+use crate::output::{Answer, Console, counted};
 use crate::prepare::Prepared;
 use crate::running::{Running, refuse_while_applying};
 use crate::upgrade::{find_hop, request};
@@ -191,11 +191,6 @@ impl Totals {
         }
         totals
     }
-}
-
-fn counted(number: u64, one: &str, many: &str) -> String {
-    let word = if number == 1 { one } else { many };
-    format!("{number} {word}")
 }
 
 /// A step for people.

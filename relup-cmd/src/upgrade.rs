@@ -23,7 +23,7 @@ use crate::install::Install;
 use crate::interrupt::Interrupt;
 use crate::lock::RelupLock;
 use crate::node::Node;
-use crate::output::{Answer, Console};
+use crate::output::{Answer, Console, counted};
 use crate::prepare::Prepared;
 use crate::recovery::take_lock;
 use crate::running::Running;
@@ -212,8 +212,11 @@ fn answer(
         names => format!("restarted {}", names.join(", ")),
     };
     let summary = format!(
-        "{} modules loaded, {} unchanged, {} processes updated, {restarted}, {} callbacks run",
-        done.loaded, done.skipped, done.updated_processes, done.callbacks
+        "{} loaded, {} unchanged, {} updated, {restarted}, {} run",
+        counted(done.loaded, "module", "modules"),
+        done.skipped,
+        counted(done.updated_processes, "process", "processes"),
+        counted(done.callbacks, "callback", "callbacks"),
     );
     let times: serde_json::Map<_, _> = done
         .stages_us

@@ -69,7 +69,7 @@ impl Error {
             Error::ForeignMachine { .. } => "take the target package for this machine",
             Error::NoWritePermission { hint, .. } => return Some(hint.clone()),
             Error::NoRelupEntry { .. } => {
-                "copy the hop file into relup/catalog/ of the installation or give it with --relup, or upgrade by a restart"
+                "copy the hop file into relup/catalog/ of the installation or give it with --relup, or upgrade by a restart with --cold"
             }
             Error::InvalidRelupFile { .. } => {
                 "a hop file is one Erlang map with from_version, target_version, code_changes and post_upgrade_callbacks"
