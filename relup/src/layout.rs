@@ -241,6 +241,19 @@ impl Tree {
         self.releases().join("RELEASES")
     }
 
+    /// `releases/RELEASES.saved`: the last whole [`Tree::releases_file`], from before somebody else
+    /// was made to write it.
+    #[must_use]
+    pub fn saved_releases_file(&self) -> PathBuf {
+        self.releases().join("RELEASES.saved")
+    }
+
+    /// `releases/start_erl.data`: the release that is permanent, and its ERTS.
+    #[must_use]
+    pub fn start_erl(&self) -> PathBuf {
+        self.releases().join("start_erl.data")
+    }
+
     /// `releases/<vsn>/`.
     #[must_use]
     pub fn release(&self, vsn: &ReleaseVsn) -> PathBuf {

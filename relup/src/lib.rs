@@ -33,6 +33,7 @@ pub mod manifest;
 pub mod marker;
 pub mod node;
 pub mod rel_file;
+pub mod releases_file;
 pub mod sidecar;
 pub mod term;
 pub mod vars;
