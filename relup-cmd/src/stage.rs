@@ -13,6 +13,7 @@ mod feed;
 mod pax;
 mod twin;
 mod unpack;
+mod zip;
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -69,9 +70,12 @@ pub(crate) fn stage(
     let confined = confine::Confined::new(&dir.0)?;
     let manifest = EntriesFile::create(base.manifest_temp(&random))?;
     let unpack = unpack::Unpack::new(confined, manifest, limits, twin::Twins::of(like), progress);
-    let (mut confined, entries, figures) = feed::with_feed(&tarball, interrupt, |feed| {
-        unpack.run(&mut archive::Archive::new(feed))
-    })?;
+    let write = |feed: &mut feed::Feed<'_>| unpack.run(&mut archive::Archive::new(feed));
+    let (mut confined, entries, figures) = if limits.zip && zip::is_zip(&tarball)? {
+        zip::with_feed(&tarball, &dir.0, limits, interrupt, write)?
+    } else {
+        feed::with_feed(&tarball, interrupt, write)?
+    };
     let entries = entries.finish()?;
     if figures.links > 0 {
         check_links(&mut confined, &entries)?;
@@ -142,6 +146,7 @@ pub(crate) fn fuzz_archive(
     let limits = Limits {
         bytes: 1 << 20,
         entries: 1000,
+        ..Limits::DEFAULT
     };
     let manifest = EntriesFile::create(entries.to_owned())?;
     let confined = confine::Confined::new(root)?;

@@ -4,6 +4,8 @@
 //! replaced or rewritten after its verification is noticed), the caller's thread consumes. Buffers
 //! go round through bounded channels, so memory does not depend on the size of the archive.
 
+mod pipe;
+
 use std::io::{self, BufRead, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -15,6 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::tarball::VerifiedTarball;
+pub(crate) use pipe::{Pipe, with_pipe};
 
 /// Bytes read, and bytes inflated, at a time.
 const CHUNK: usize = 256 * 1024;
@@ -195,7 +198,7 @@ fn check_end(decoder: &mut GzDecoder<Source<'_>>) -> Result<(), Error> {
     }
 }
 
-fn check_ratio(inflated: u64, compressed: u64) -> Result<(), Error> {
+pub(crate) fn check_ratio(inflated: u64, compressed: u64) -> Result<(), Error> {
     if inflated > RATIO_FLOOR && inflated > compressed.saturating_mul(MAX_RATIO) {
         return Err(Error::ArchiveTooLarge(format!(
             "the archive inflates to more than {MAX_RATIO} times its size"

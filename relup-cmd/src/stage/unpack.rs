@@ -19,9 +19,11 @@ use crate::stage::confine::{Confined, IMPLIED_DIR_MODE};
 use crate::stage::entry_path::{EntryPath, Prefix, check_symlink, unsafe_entry};
 use crate::stage::twin::Twins;
 
-/// What an archive may hold at most.
+/// What an archive may be, and hold at most.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
+    /// Whether it may be a zip archive.
+    pub(crate) zip: bool,
     /// Bytes of all files together.
     pub(crate) bytes: u64,
     /// Entries, headers for long names not counted.
@@ -31,6 +33,7 @@ pub(crate) struct Limits {
 impl Limits {
     /// The contract's defaults.
     pub(crate) const DEFAULT: Limits = Limits {
+        zip: false,
         bytes: 8 << 30,
         entries: 500_000,
     };

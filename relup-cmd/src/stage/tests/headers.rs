@@ -137,7 +137,11 @@ fn malformed_pax_records_are_refused() {
 #[test]
 fn sizes_and_counts_beyond_the_limits_are_refused() {
     let many = (0..20).fold(raw(), |raw, number| raw.file(&format!("bin/{number}"), "x"));
-    let limit = |bytes, entries| Limits { bytes, entries };
+    let limit = |bytes, entries| Limits {
+        bytes,
+        entries,
+        ..Limits::DEFAULT
+    };
     for (case, archive, limits) in [
         ("74 total", many.clone(), limit(19, 500)),
         ("75 entries", many, limit(500, 19)),
