@@ -32,6 +32,12 @@ pub enum Command {
     Escript,
     CheckConfig,
     Relup,
+    Versions,
+    Unpack,
+    Install,
+    Upgrade,
+    Downgrade,
+    Uninstall,
     Version,
     Completions,
     Man,
@@ -114,6 +120,57 @@ pub const COMMANDS: &[Explanation] = &[
         names: &["relup"],
         arguments: "COMMAND",
         about: &["Upgrade the running broker without a restart; `relup --help` tells more."],
+    },
+    Explanation {
+        command: Command::Versions,
+        names: &["versions"],
+        arguments: "[--repair] [--json]",
+        about: &[
+            "List the releases that OTP's release handler knows, and what they are.",
+            "permanent: the next start boots it. current: it runs, but is not permanent.",
+            "old: it was permanent. unpacked: it was never permanent, or does not run any more.",
+            "--repair rebuilds releases/RELEASES and releases/start_erl.data where they are damaged.",
+        ],
+    },
+    Explanation {
+        command: Command::Unpack,
+        names: &["unpack"],
+        arguments: "[--json] VERSION",
+        about: &[
+            "Unpack the release package of VERSION, without running it.",
+            "It is looked for in releases/ of the installation: emqx-VERSION.tar.gz,",
+            "VERSION/emqx-VERSION.tar.gz, VERSION/emqx.tar.gz, emqx-*VERSION*.zip.",
+        ],
+    },
+    Explanation {
+        command: Command::Install,
+        names: &["install"],
+        arguments: "[--no-permanent] [--json] VERSION",
+        about: &[
+            "Switch the running broker to the release VERSION, which is unpacked where needed.",
+            "--no-permanent lets the next start boot the release that was permanent before.",
+        ],
+    },
+    Explanation {
+        command: Command::Upgrade,
+        names: &["upgrade"],
+        arguments: "[--no-permanent] [--json] VERSION",
+        about: &[
+            "Switch the running broker to the newer release VERSION; the same as install.",
+            "Releases with a hot-upgrade file of their own (EMQX 5.10 and later) take `relup upgrade`.",
+        ],
+    },
+    Explanation {
+        command: Command::Downgrade,
+        names: &["downgrade"],
+        arguments: "[--no-permanent] [--json] VERSION",
+        about: &["Switch the running broker back to the release VERSION; the same as install."],
+    },
+    Explanation {
+        command: Command::Uninstall,
+        names: &["uninstall"],
+        arguments: "[--json] VERSION",
+        about: &["Delete the release VERSION, which must neither run nor be permanent."],
     },
     Explanation {
         command: Command::Remote,
@@ -254,6 +311,19 @@ impl Command {
     /// Commands that tell about the program itself: they need no release around it.
     pub fn is_about_program(self) -> bool {
         matches!(self, Command::Version | Command::Completions | Command::Man)
+    }
+
+    /// Commands of OTP's release handler.
+    pub fn manages_releases(self) -> bool {
+        matches!(
+            self,
+            Command::Versions
+                | Command::Unpack
+                | Command::Install
+                | Command::Upgrade
+                | Command::Downgrade
+                | Command::Uninstall
+        )
     }
 
     /// Commands whose words go on to the node or to another program as they are.

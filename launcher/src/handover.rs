@@ -81,7 +81,8 @@ pub fn hand_over(host: &Host, release: &Release, command: Command, words: &[OsSt
     let Some(hot) = &release.install.hot else {
         return;
     };
-    if command == Command::Relup || host.depth >= MAX_DEPTH || !is_on(&host.env, &warn) {
+    let stays = command == Command::Relup || command.manages_releases();
+    if stays || host.depth >= MAX_DEPTH || !is_on(&host.env, &warn) {
         return;
     }
     let program = release.tree().launcher();

@@ -2,6 +2,8 @@
 //! that are expressions are evaluated by the running node, or by the release's own VM when there
 //! is none.
 
+mod handled;
+
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use shims::agent::{self, AgentError};
 use shims::cluster;
 use shims::command as node;
 use shims::dist::{CallOptions, CallOutcome, Connection, DistError};
+use shims::release_handler::RunningSettings;
 use shims::term::{self, Term};
 
 use crate::error::Error;
@@ -47,6 +50,8 @@ pub struct RelupNode<'a> {
     release: &'a Release,
     env: &'a Environment,
     connection: Option<(Contact, Connection)>,
+    /// What is to be put back once another release is installed.
+    settings: Option<RunningSettings>,
 }
 
 impl<'a> RelupNode<'a> {
@@ -56,6 +61,7 @@ impl<'a> RelupNode<'a> {
             release,
             env,
             connection: None,
+            settings: None,
         }
     }
 

@@ -86,6 +86,11 @@ fn run_command(mut host: Host, command: Command, mut words: Vec<OsString>) -> Re
     {
         return Ok(code);
     }
+    if command.manages_releases()
+        && let Some(code) = relup_cmd::handler::explain(command.explanation().names[0], &words)
+    {
+        return Ok(code);
+    }
     let caller = host.env.clone();
     let show_plan = plan::take_flag(command, &mut words);
     if show_plan {
@@ -236,6 +241,12 @@ fn talk(host: &Host, release: &Release, command: Command, words: &[OsString]) ->
         }
         return Ok(relup_command(release, env, words));
     }
+    if command.manages_releases() {
+        let name = command.explanation().names[0];
+        let install = relup_install(release, env);
+        let mut node = RelupNode::new(release, env);
+        return Ok(relup_cmd::handler::run(name, words, &install, &mut node));
+    }
     if command == Command::Escript {
         match exec(&shell::plan_escript(release, env, words)?)? {}
     }
@@ -275,7 +286,13 @@ fn talk(host: &Host, release: &Release, command: Command, words: &[OsString]) ->
 }
 
 fn relup_command(release: &Release, env: &Environment, words: &[OsString]) -> u8 {
-    let install = relup_cmd::Install {
+    let mut node = RelupNode::new(release, env);
+    relup_cmd::run(words, &relup_install(release, env), &mut node)
+}
+
+/// The installation as the commands that change it see it.
+fn relup_install(release: &Release, env: &Environment) -> relup_cmd::Install {
+    relup_cmd::Install {
         base: release.install.home.clone(),
         booted: release.tree().clone(),
         booted_vsn: ReleaseVsn::clone(&release.vsn),
@@ -286,9 +303,7 @@ fn relup_command(release: &Release, env: &Environment, words: &[OsString]) -> u8
         data_dir: Some(crate::node::target::data_dir_hint(release, env)),
         pubkey: env.get_os("EMQX_RELUP_PUBKEY").map(Into::into),
         invocation: RELUP.into(),
-    };
-    let mut node = RelupNode::new(release, env);
-    relup_cmd::run(words, &install, &mut node)
+    }
 }
 
 /// Where plugins are installed, unless the configuration says otherwise by its environment name.

@@ -59,7 +59,7 @@ fn running_build_info(base: &BaseRoot, running: &Running) -> Result<BuildInfo, E
 }
 
 /// A runtime for another processor is refused by what it is, whatever its `BUILD_INFO` says.
-fn check_machine(program: &Path) -> Result<(), Error> {
+pub(crate) fn check_machine(program: &Path) -> Result<(), Error> {
     let mut head = [0; 20];
     let read = regular::open(program)
         .ok()

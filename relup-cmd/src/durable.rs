@@ -30,7 +30,17 @@ pub(crate) fn sync_file_system(dir: &Path) -> Result<(), Error> {
 /// Replaces `path` by a file with this content: `temp` (in the same directory) is written,
 /// flushed and renamed over it, then the directory is flushed.
 pub(crate) fn replace(path: &Path, temp: &Path, content: &[u8]) -> Result<(), Error> {
-    let written = write_new(temp, content).and_then(|()| {
+    replace_with_mode(path, temp, content, 0o644)
+}
+
+/// The same with permissions of one's own, for what not everybody may read or somebody may run.
+pub(crate) fn replace_with_mode(
+    path: &Path,
+    temp: &Path,
+    content: &[u8],
+    mode: u32,
+) -> Result<(), Error> {
+    let written = write_new(temp, content, mode).and_then(|()| {
         fs_err::rename(temp, path).map_err(|error| Error::io(path, "replace", error))
     });
     if let Err(error) = written {
@@ -41,12 +51,12 @@ pub(crate) fn replace(path: &Path, temp: &Path, content: &[u8]) -> Result<(), Er
     sync_parent(path)
 }
 
-fn write_new(temp: &Path, content: &[u8]) -> Result<(), Error> {
+fn write_new(temp: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
-        .mode(0o644)
+        .mode(mode)
         .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
         .open(temp)
         .map_err(|error| Error::io(temp, "create", error))?;

@@ -38,6 +38,7 @@ mod durable;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+pub mod handler;
 mod hooks;
 mod hops;
 mod install;

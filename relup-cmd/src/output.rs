@@ -11,8 +11,6 @@ use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
-use crate::error::Error;
-
 const RED: Style = AnsiColor::Red.on_default().bold();
 /// How often a stage of unknown length shows that it goes on.
 const TICK: Duration = Duration::from_millis(120);
@@ -47,12 +45,40 @@ pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{number} {word}")
 }
 
+/// What can end a command: one line, a name for programs, a remedy, an exit code.
+pub(crate) trait Told: std::fmt::Display {
+    /// The stable name, for `--json`.
+    fn name(&self) -> &str;
+
+    /// What to do about it, where there is something to do.
+    fn hint(&self) -> Option<String>;
+
+    /// The program's exit code.
+    fn exit_code(&self) -> u8;
+
+    /// Lines for standard output: what was found is the answer, whatever it is called.
+    fn found(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// More about the error, for the object.
+    fn about(&self) -> Map<String, Value> {
+        Map::new()
+    }
+
+    /// More fields of the object.
+    fn fields(&self) -> Map<String, Value> {
+        Map::new()
+    }
+}
+
 /// Where a command prints.
 pub(crate) struct Console<'a> {
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
     json: bool,
     on_terminal: bool,
+    fleeting: bool,
     stage: Option<Stage>,
     warnings: Vec<String>,
     facts: Map<String, Value>,
@@ -73,6 +99,7 @@ impl<'a> Console<'a> {
             err,
             json,
             on_terminal: false,
+            fleeting: false,
             stage: None,
             warnings: Vec::new(),
             facts: Map::new(),
@@ -82,6 +109,12 @@ impl<'a> Console<'a> {
     /// Shows progress bars when standard error is a terminal.
     pub(crate) fn with_terminal(mut self) -> Self {
         self.on_terminal = !self.json && std::io::stderr().is_terminal();
+        self
+    }
+
+    /// Leaves no line of a stage behind: what is printed is what other programs of this name print.
+    pub(crate) fn with_fleeting_stages(mut self) -> Self {
+        self.fleeting = true;
         self
     }
 
@@ -97,7 +130,9 @@ impl<'a> Console<'a> {
             return;
         }
         if !self.on_terminal {
-            print(self.out, text);
+            if !self.fleeting {
+                print(self.out, text);
+            }
             return;
         }
         let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
@@ -131,6 +166,14 @@ impl<'a> Console<'a> {
         }
     }
 
+    /// A line of the answer that is true before the command has ended.
+    pub(crate) fn say(&mut self, text: &str) {
+        self.end_stage();
+        if !self.json {
+            print(self.out, text);
+        }
+    }
+
     /// How far the stage has come, in bytes.
     pub(crate) fn progress(&mut self, done: u64) {
         if let Some(stage) = &self.stage {
@@ -155,8 +198,10 @@ impl<'a> Console<'a> {
     fn end_stage(&mut self) {
         if let Some(Stage { text, bar, begun }) = self.stage.take() {
             bar.finish_and_clear();
-            let seconds = begun.elapsed().as_secs_f64();
-            print(self.err, &format!("{text}: {seconds:.1} s"));
+            if !self.fleeting {
+                let seconds = begun.elapsed().as_secs_f64();
+                print(self.err, &format!("{text}: {seconds:.1} s"));
+            }
         }
     }
 
@@ -199,15 +244,12 @@ impl<'a> Console<'a> {
     }
 
     /// The end of a command that was refused or failed.
-    pub(crate) fn error(&mut self, error: &Error) {
+    pub(crate) fn error(&mut self, error: &dyn Told) {
         self.drop_stage();
         let (name, hint) = (error.name(), error.hint());
         if !self.json {
-            // What was found is the answer, whatever it is called.
-            if let Error::NotVerified(found) = error {
-                for line in found.lines() {
-                    print(self.out, &line);
-                }
+            for line in error.found() {
+                print(self.out, &line);
             }
             print(self.err, &format!("{RED}ERROR:{RED:#} {name}: {error}"));
             if let Some(hint) = hint {
@@ -215,19 +257,14 @@ impl<'a> Console<'a> {
             }
             return;
         }
-        let mut about = json!({ "name": name, "message": error.to_string(), "hint": hint });
-        if let (Error::ApplyFailed(failure), Some(about)) = (error, about.as_object_mut()) {
-            about.insert("stage".to_owned(), json!(failure.stage));
-            about.insert("changed".to_owned(), json!(failure.changed));
-            about.insert("restored".to_owned(), json!(failure.restored));
-        }
-        let mut object = Map::new();
+        let mut about = error.about();
+        about.insert("name".to_owned(), json!(name));
+        about.insert("message".to_owned(), json!(error.to_string()));
+        about.insert("hint".to_owned(), json!(hint));
+        let mut object = error.fields();
         object.insert("ok".to_owned(), Value::Bool(false));
-        object.insert("error".to_owned(), about);
+        object.insert("error".to_owned(), Value::Object(about));
         object.insert("exit_code".to_owned(), json!(error.exit_code()));
-        if let Error::NotVerified(found) = error {
-            object.insert("trees".to_owned(), json!(found.to_json()));
-        }
         self.object(object);
     }
 

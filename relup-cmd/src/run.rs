@@ -42,7 +42,7 @@ pub fn explain(args: &[OsString], invocation: &str) -> Option<u8> {
 
 /// Help goes to standard output and is no error; clap knows which is which. That nobody reads it
 /// changes nothing.
-fn print(error: &clap::Error) -> u8 {
+pub(crate) fn print(error: &clap::Error) -> u8 {
     let _ = error.print();
     if error.exit_code() == 0 { 0 } else { USAGE }
 }

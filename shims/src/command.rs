@@ -239,7 +239,7 @@ fn plain(term: Raw<'_>) -> Option<String> {
 }
 
 /// `None`: the node was too slow, or ended the process that formats.
-fn formatted(
+pub(crate) fn formatted(
     connection: &mut Connection,
     term: RawTerm,
     directive: &str,

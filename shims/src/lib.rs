@@ -30,4 +30,5 @@ pub mod io_server;
 pub mod node_name;
 mod parse;
 mod program;
+pub mod release_handler;
 pub mod term;

@@ -33,8 +33,11 @@ pub(crate) fn run(
     let Some([_, expressions]) = returned(&parsed).and_then(|term| tagged(term, "ok")) else {
         return unreadable(&parsed);
     };
+    // The node looks them up as in an `orddict`.
+    let mut bindings: Vec<_> = bindings.iter().collect();
+    bindings.sort_by_key(|(name, _)| *name);
     let bindings: Vec<RawTerm> = bindings
-        .iter()
+        .into_iter()
         .map(|(name, value)| RawTerm::tuple(&[&RawTerm::of(&atom(name)), value]))
         .collect();
     let args = [expressions.own(), RawTerm::list(&bindings)];

@@ -61,6 +61,10 @@ fn meaning(command: Command, name: &str) -> &'static str {
     match (command, name) {
         (_, "iex") => "Give an Elixir shell, where the release has one",
         (_, "dir") => "Write all pages into this directory, which is made where it is missing",
+        (_, "no-permanent") => "Let the next start boot the release that was permanent before",
+        (_, "repair") => "Rebuild the records of the releases where they are damaged",
+        (_, "json") => "Print one JSON object",
+        (_, "VERSION") => "The release's version",
         (_, "PATH") => "The escript, relative to the release's root",
         (_, "bash|zsh|fish") => "The shell",
         (_, "MODULE") => "The Erlang module",

@@ -4,7 +4,7 @@ use crate::command::Command;
 
 /// The usage that lists every command.
 pub fn usage(program: &str) -> String {
-    let groups: [(&str, &[Command]); 6] = [
+    let groups: [(&str, &[Command]); 7] = [
         (
             "Boot and stop:",
             &[
@@ -17,6 +17,17 @@ pub fn usage(program: &str) -> String {
             ],
         ),
         ("Administer:", &[Command::Ctl, Command::Relup]),
+        (
+            "Releases of OTP's release handler:",
+            &[
+                Command::Versions,
+                Command::Unpack,
+                Command::Install,
+                Command::Upgrade,
+                Command::Downgrade,
+                Command::Uninstall,
+            ],
+        ),
         (
             "Look:",
             &[

@@ -69,6 +69,17 @@ const RELUP: &[Exit] = &[
     ("4", "Failed, and the node needs attention."),
 ];
 
+const HANDLER: &[Exit] = &[
+    ("0", "Done."),
+    ("1", "Wrong usage, or the node does not run."),
+    ("2", "Refused, or not installed."),
+    (
+        "3",
+        "The check of the release failed, or processes run its old code.",
+    ),
+    ("4", "The installation failed; the node may need attention."),
+];
+
 /// The exit codes of a command, or of the program.
 pub fn exits(command: Option<Command>) -> &'static [Exit] {
     match command {
@@ -79,6 +90,12 @@ pub fn exits(command: Option<Command>) -> &'static [Exit] {
             Command::Ctl | Command::Rpc => CALL,
             Command::Escript => ESCRIPT,
             Command::Relup => RELUP,
+            Command::Versions
+            | Command::Unpack
+            | Command::Install
+            | Command::Upgrade
+            | Command::Downgrade
+            | Command::Uninstall => HANDLER,
             Command::Stop
             | Command::Attach
             | Command::Eval

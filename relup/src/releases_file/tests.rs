@@ -1,3 +1,5 @@
+//! Files as OTP writes them, cut ones, and what a start could not use.
+
 use super::*;
 
 /// A file as the release handler writes it.
