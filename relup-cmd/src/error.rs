@@ -5,16 +5,15 @@
 //! [`Error::exit_code`] the one place where outcomes become exit codes.
 
 mod hint;
+mod told;
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use relup::compat::CompatError;
 use relup::node::ApplyFailure;
-use serde_json::{Map, Value, json};
 
 use crate::node::NodeError;
-use crate::output::Told;
 use crate::verify::Verification;
 
 /// Why a command was refused or failed.
@@ -361,47 +360,6 @@ impl Error {
             | Error::NotVerified(_)
             | Error::Interrupted
             | Error::Io { .. } => 1,
-        }
-    }
-}
-
-impl Told for Error {
-    fn name(&self) -> &str {
-        Error::name(self)
-    }
-
-    fn hint(&self) -> Option<String> {
-        Error::hint(self)
-    }
-
-    fn exit_code(&self) -> u8 {
-        Error::exit_code(self)
-    }
-
-    fn found(&self) -> Vec<String> {
-        match self {
-            Error::NotVerified(found) => found.lines(),
-            _ => Vec::new(),
-        }
-    }
-
-    fn about(&self) -> Map<String, Value> {
-        let Error::ApplyFailed(failure) = self else {
-            return Map::new();
-        };
-        Map::from_iter([
-            ("stage".to_owned(), json!(failure.stage)),
-            ("changed".to_owned(), json!(failure.changed)),
-            ("restored".to_owned(), json!(failure.restored)),
-        ])
-    }
-
-    fn fields(&self) -> Map<String, Value> {
-        match self {
-            Error::NotVerified(found) => {
-                Map::from_iter([("trees".to_owned(), json!(found.to_json()))])
-            }
-            _ => Map::new(),
         }
     }
 }
