@@ -11,7 +11,7 @@ const WHOLE: &str = r#"[{release,"emqx","4.4.0","12.2",[],permanent}]."#;
 fn root_with(releases: &str, start: &str) -> (tempfile::TempDir, Tree) {
     let dir = scratch();
     let root = Tree::new(dir.path().to_owned()).expect("absolute");
-    fs::create_dir_all(root.releases().join("4.4.0")).expect("made");
+    fs::create_dir_all(root.release(&"4.4.0".parse().expect("a version"))).expect("made");
     fs::create_dir_all(root.bin()).expect("made");
     fs::write(root.releases_file(), releases).expect("written");
     fs::write(root.start_erl(), start).expect("written");
@@ -46,9 +46,10 @@ fn a_cut_record_is_named_and_never_kept() {
 fn what_a_killed_command_was_writing_is_removed() {
     let (_dir, root) = root_with(WHOLE, "12.2 4.4.0");
     let left = [
-        root.releases().join("RELEASES.saved.new"),
-        root.releases().join("4.4.0/sys.config.new"),
-        root.bin().join("nodetool.new"),
+        root.saved_releases_file().with_extension("saved.new"),
+        root.release(&"4.4.0".parse().expect("a version"))
+            .join("sys.config.new"),
+        root.nodetool().with_extension("new"),
     ];
     for path in &left {
         fs::write(path, "half").expect("written");
