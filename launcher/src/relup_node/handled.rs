@@ -85,17 +85,15 @@ impl ReleaseHandler for RelupNode<'_> {
         self.handler("set_removed", vec![term::string(vsn)])
     }
 
-    fn check_install(&mut self, vsn: &str) -> Handled {
-        self.handler("check_install_release", vec![term::string(vsn)])
+    fn check_install(&mut self, vsn: &str) -> Result<Result<(), NotInstalled>, NodeError> {
+        let args = vec![term::string(vsn)];
+        let answer = release_handler::call(self.connection()?, "check_install_release", args);
+        Ok(installed(answer.map_err(|error| lost(&error))?))
     }
 
     fn install(&mut self, vsn: &str) -> Result<Result<(), NotInstalled>, NodeError> {
         let answer = release_handler::install(self.connection()?, vsn);
-        Ok(match answer.map_err(|error| lost(&error))? {
-            HandlerAnswer::Done => Ok(()),
-            HandlerAnswer::OldProcesses(module) => Err(NotInstalled::OldProcesses(module)),
-            HandlerAnswer::Refused(reason) => Err(NotInstalled::Other(reason)),
-        })
+        Ok(installed(answer.map_err(|error| lost(&error))?))
     }
 
     fn make_permanent(&mut self, vsn: &str) -> Handled {
@@ -109,6 +107,14 @@ impl ReleaseHandler for RelupNode<'_> {
     fn reload(&mut self) -> Handled {
         let answer = release_handler::reload(self.connection()?);
         Ok(done(answer.map_err(|error| lost(&error))?))
+    }
+}
+
+fn installed(answer: HandlerAnswer) -> Result<(), NotInstalled> {
+    match answer {
+        HandlerAnswer::Done => Ok(()),
+        HandlerAnswer::OldProcesses(module) => Err(NotInstalled::OldProcesses(module)),
+        HandlerAnswer::Refused(reason) => Err(NotInstalled::Other(reason)),
     }
 }
 

@@ -88,32 +88,38 @@ fn say(session: &mut Session<'_, '_>, vsn: &ReleaseVsn, words: &str) {
 fn switch(session: &mut Session<'_, '_>, vsn: &ReleaseVsn) -> Result<(), Failure> {
     keep_settings(session, vsn)?;
     records::save(&session.root)?;
-    let vsn = vsn.as_str();
     session
         .node
-        .check_install(vsn)?
-        .map_err(Failure::CheckFailed)?;
+        .check_install(vsn.as_str())?
+        .map_err(|reason| not_installed(vsn, reason, Failure::CheckFailed))?;
     session.console.stage(&format!("installing {vsn}"), None);
-    let installed = session.node.install(vsn).map_err(|error| match error {
-        NodeError::NotRunning(_) => Failure::from(error),
-        source => Failure::Lost {
-            doing: "the node was installing the release",
-            source,
-        },
-    })?;
-    installed.map_err(|reason| match reason {
-        NotInstalled::OldProcesses(module) => Failure::OldProcesses {
-            vsn: vsn.to_owned(),
-            module,
-        },
-        NotInstalled::Other(reason) => Failure::InstallFailed(reason),
-    })?;
+    let installed = session
+        .node
+        .install(vsn.as_str())
+        .map_err(|error| match error {
+            NodeError::NotRunning(_) => Failure::from(error),
+            source => Failure::Lost {
+                doing: "the node was installing the release",
+                source,
+            },
+        })?;
+    installed.map_err(|reason| not_installed(vsn, reason, Failure::InstallFailed))?;
     if let Err(error) = session.node.put_back() {
         let words = format!("settings that no file can hold were not put back: {error}");
         session.console.warn(words);
     }
     session.console.say(&format!("Installed Release: {vsn}"));
     Ok(())
+}
+
+fn not_installed(vsn: &ReleaseVsn, reason: NotInstalled, other: fn(String) -> Failure) -> Failure {
+    match reason {
+        NotInstalled::OldProcesses(module) => Failure::OldProcesses {
+            vsn: vsn.to_string(),
+            module,
+        },
+        NotInstalled::Other(reason) => other(reason),
+    }
 }
 
 /// The settings that run now become the new release's: `vm.args` as the node was started with, and

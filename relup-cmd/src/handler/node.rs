@@ -69,7 +69,7 @@ pub trait ReleaseHandler: Node {
     fn set_removed(&mut self, vsn: &str) -> Handled;
 
     /// Whether a release could be installed.
-    fn check_install(&mut self, vsn: &str) -> Handled;
+    fn check_install(&mut self, vsn: &str) -> Result<Result<(), NotInstalled>, NodeError>;
 
     /// Upgrades or downgrades the running node to a release.
     fn install(&mut self, vsn: &str) -> Result<Result<(), NotInstalled>, NodeError>;

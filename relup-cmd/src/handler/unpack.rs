@@ -19,6 +19,7 @@ use crate::handler::failure::Failure;
 use crate::handler::package::{self, Package};
 use crate::handler::{merge, records};
 use crate::regular;
+use crate::release::names_in;
 use crate::stage::{self, Limits, StagedTree};
 use crate::tarball::Tarball;
 
@@ -114,18 +115,27 @@ fn check(
     let (tree, root) = (staged.tree(), &session.root);
     let shown = |error: Error| Failure::Package(error.shown_below(tree.path(), &package.path));
     let incomplete = |what: String| shown(Error::IncompleteRelease { what });
-    let path = rel_file(tree, &session.install.rel_name, vsn)
-        .ok_or_else(|| incomplete(format!("{} has no releases/{vsn}", tree.path().display())))?;
+    let rel_name = &session.install.rel_name;
+    let wrong = |found: String| Failure::WrongVersion {
+        package: package.path.clone(),
+        found,
+        asked: vsn.to_string(),
+    };
+    let Some(path) = rel_file(tree, rel_name, vsn) else {
+        let names = names_in(&tree.releases()).unwrap_or_default();
+        let mut versions = names.iter().filter_map(|name| name.parse().ok());
+        let other = versions.find(|vsn: &ReleaseVsn| tree.rel_file(vsn, rel_name).is_file());
+        return Err(match other {
+            Some(found) => wrong(found.to_string()),
+            None => incomplete(format!("{} has no releases/{vsn}", tree.path().display())),
+        });
+    };
     let text = regular::read_text(&path, MAX_TEXT)
         .map_err(|error| incomplete(format!("{}: {error}", path.display())))?;
     let rel = RelFile::parse(&text)
         .map_err(|error| incomplete(format!("{}: {error}", path.display())))?;
     if rel.vsn != vsn.as_str() {
-        return Err(Failure::WrongVersion {
-            package: package.path.clone(),
-            found: rel.vsn,
-            asked: vsn.to_string(),
-        });
+        return Err(wrong(rel.vsn));
     }
     let missing = |of: &dyn Fn(&Tree) -> PathBuf| !of(tree).exists() && !of(root).exists();
     if missing(&|tree| tree.erts_bin(&rel.erts).join("beam.smp")) {
