@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use shims::cookie::Cookie;
 use shims::dist::{Port, Target, Tls, TlsSource};
@@ -25,6 +26,9 @@ const OWN_WAY: &str = "-start_epmd false -epmd_module ekka_epmd -proto_dist ekka
 
 /// The ERTS of OTP 26, since which a client of TLS checks certificates unless it is told not to.
 const ERTS_THAT_VERIFIES: u32 = 14;
+
+/// Within which time nodes hear of each other unless `kernel net_ticktime` says another one.
+const TICK_TIME: u64 = 60;
 
 /// Where a node listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +56,8 @@ pub struct Distribution {
     pub listens: Listens,
     /// The file of TLS options; of use where the transport is TLS.
     pub ssl_options: Option<PathBuf>,
+    /// Within which time a node that lives is heard (`kernel net_ticktime`).
+    pub tick_time: Duration,
     /// The arguments of the VM that say how nodes find each other.
     way: Vec<String>,
 }
@@ -89,6 +95,8 @@ impl Distribution {
                 base: told.unwrap_or(DIST_BASE_PORT),
             }
         };
+        let tick_time = options.text2("-kernel", "net_ticktime");
+        let tick_time = tick_time.and_then(|text| text.parse().ok());
         let way = [
             "-start_epmd",
             "-epmd_module",
@@ -102,6 +110,7 @@ impl Distribution {
             proto_dist,
             listens,
             ssl_options: options.value("-ssl_dist_optfile").map(PathBuf::from),
+            tick_time: Duration::from_secs(tick_time.unwrap_or(TICK_TIME)),
             way: way.flatten().collect(),
         }
     }

@@ -167,7 +167,9 @@ impl Contact {
     pub fn connect(&self) -> Result<Connection, Error> {
         let connected = Connection::connect(&self.target, CONNECT_TIMEOUT);
         warn_of_tls(&self.target);
-        connected.map_err(|error| self.not_responding(error))
+        let mut connection = connected.map_err(|error| self.not_responding(error))?;
+        connection.expect_ticks(self.distribution.tick_time);
+        Ok(connection)
     }
 
     /// The error for a connection that failed.

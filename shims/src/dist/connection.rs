@@ -40,6 +40,10 @@ pub(crate) struct IoRequest {
 pub struct Connection {
     stream: Buffered,
     limits: Limits,
+    /// How long a node that lives may say nothing at all.
+    tick_time: Option<Duration>,
+    /// Until when it has to be heard again.
+    silence: Deadline,
     identity: Identity,
     pub(super) peer: Peer,
     pub(super) calls: Calls,
@@ -126,6 +130,8 @@ impl Connection {
         Ok(Some(Connection {
             stream,
             limits: Limits::default(),
+            tick_time: None,
+            silence: Deadline::after(None),
             identity,
             peer,
             calls,
@@ -161,6 +167,13 @@ impl Connection {
     /// Sets what is accepted from the node.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
+    }
+
+    /// Takes a node for lost that cannot be heard while it is waited for. A node says that it lives
+    /// four times within its tick time (`kernel net_ticktime`), and takes a quarter more for the end.
+    pub fn expect_ticks(&mut self, tick_time: Duration) {
+        self.tick_time = Some(tick_time + tick_time / 4);
+        self.silence = Deadline::after(self.tick_time);
     }
 
     /// The next message that was sent to [`Connection::pid`] and is no io request; `None` when none
@@ -257,8 +270,16 @@ impl Connection {
             if let Some(reason) = &self.closed {
                 return Err(DistError::Closed(reason.clone()));
             }
-            match self.stream.fill(deadline) {
-                Ok(Fill::More) => {}
+            let mut filled = self.stream.fill(deadline.or(self.silence));
+            // Nobody may have listened for a while: what has come meanwhile counts.
+            if matches!(filled, Ok(Fill::TimedOut)) && self.silence.is_over() {
+                filled = self.stream.fill(Deadline::after(Some(LAST_LOOK)));
+                if matches!(filled, Ok(Fill::TimedOut)) {
+                    return Err(self.close(self.not_heard()));
+                }
+            }
+            match filled {
+                Ok(Fill::More) => self.silence = Deadline::after(self.tick_time),
                 Ok(Fill::TimedOut) => return Ok(None),
                 Ok(Fill::End) => return Err(self.close("the node hung up".to_owned())),
                 Err(error) => return Err(self.close(error.to_string())),
@@ -324,6 +345,11 @@ impl Connection {
         }
     }
 
+    fn not_heard(&self) -> String {
+        let seconds = self.tick_time.unwrap_or_default().as_secs();
+        format!("nothing was heard of the node for {seconds} s, which is more than its tick time")
+    }
+
     fn close(&mut self, reason: String) -> DistError {
         self.closed = Some(reason.clone());
         DistError::Closed(reason)
@@ -366,3 +392,6 @@ pub(super) enum Process {
 
 /// A node reads in whatever state it is; one that does not for this long is gone.
 const SEND_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a node that seems to be silent is listened to once more.
+const LAST_LOOK: Duration = Duration::from_millis(10);

@@ -13,8 +13,12 @@ impl Deadline {
 
     /// The sooner of this and `timeout` from now.
     pub(crate) fn within(self, timeout: Duration) -> Deadline {
-        let soon = Deadline::after(Some(timeout));
-        Deadline([self.0, soon.0].into_iter().flatten().min())
+        self.or(Deadline::after(Some(timeout)))
+    }
+
+    /// The sooner of the two.
+    pub(crate) fn or(self, other: Deadline) -> Deadline {
+        Deadline([self.0, other.0].into_iter().flatten().min())
     }
 
     /// What is left: `Ok(None)` when there is no end, `Err` when it is over.
