@@ -19,6 +19,7 @@ pub mod patch;
 pub mod ports;
 pub mod process;
 pub mod refusal;
+pub mod relay;
 pub mod sample;
 pub mod swarm;
 pub mod tarball;

@@ -3,7 +3,15 @@
 
 mod cut;
 mod faults;
+mod halt;
 mod idle;
-mod moments;
+mod points;
 mod scene;
+mod trial;
 mod values;
+mod wire;
+
+/// Whether everything is tried (`make crash`) or a sample of it (`make test`).
+fn is_full() -> bool {
+    std::env::var_os("CRASH_FULL").is_some_and(|value| value == "1")
+}

@@ -29,14 +29,15 @@ pub(super) struct Scene {
 
 impl Scene {
     pub(super) fn new() -> e2e::Result<Self> {
-        Self::with_environment(&[])
+        Self::prepared(|_| Ok(()))
     }
 
-    pub(super) fn with_environment(env: &[(&str, &str)]) -> e2e::Result<Self> {
+    /// A node of an installation that was made ready before its start.
+    pub(super) fn prepared(
+        prepare: impl FnOnce(&mut Install) -> e2e::Result<()>,
+    ) -> e2e::Result<Self> {
         let mut install = Install::sample(V4)?;
-        for (name, value) in env {
-            install.set_env(name, value);
-        }
+        prepare(&mut install)?;
         install.start()?;
         let clients = IdleClients::connect(install.mqtt_port(), 20)?;
         let before = values::of(&install)?;
@@ -83,12 +84,13 @@ impl Scene {
         );
         fs_err::write(&hop, text)?;
         let source = format!(
-            "-module('emqx_post_upgrade_{V5}').\n-export([wait/1, gate/1, boom/1]).\n\
-             wait(File) -> ok = file:write_file([File, \".reached\"], []), gate(File, 3000).\n\
+            "-module('emqx_post_upgrade_{V5}').\n-export([wait/1, gate/1, boom/1, gate_boom/1, fine/1]).\n\
+             wait(File) -> ok = file:write_file([File, \".reached\"], []), gate(File, 6000).\n\
              gate(_File, 0) -> ok;\n\
              gate(File, N) -> case filelib:is_regular(File) of true -> ok; \
              false -> timer:sleep(20), gate(File, N - 1) end.\n\
-             gate(_FromVsn) -> wait(\"{}\").\nboom(FromVsn) -> error({{boom, FromVsn}}).\n",
+             gate(_FromVsn) -> wait(\"{}\").\nboom(FromVsn) -> error({{boom, FromVsn}}).\n\
+             gate_boom(FromVsn) -> gate(FromVsn), boom(FromVsn).\nfine(_FromVsn) -> ok.\n",
             self.gate().display()
         );
         let module = format!("emqx_post_upgrade_{V5}");
@@ -96,12 +98,53 @@ impl Scene {
         Ok(hop)
     }
 
-    /// An expression for a hop or a module that waits until [`Scene::open_gate`].
-    pub(super) fn wait_expression(&self) -> String {
+    /// The same with a load of that module, which has the callbacks.
+    pub(super) fn hop_with_callbacks(
+        &self,
+        changes: &str,
+        callbacks: &str,
+    ) -> e2e::Result<PathBuf> {
+        let module = format!("{{load_module, 'emqx_post_upgrade_{V5}'}}");
+        self.hop(&format!("{module}, {changes}"), callbacks)
+    }
+
+    /// An instruction that waits until [`Scene::open_gate`], and needs nothing loaded.
+    pub(super) fn gate_instruction(&self) -> String {
         format!(
-            "'emqx_post_upgrade_{V5}':wait(\"{}\")",
+            "{{apply, erlang, apply, [fun(File) -> ok = file:write_file([File, \".reached\"], []), \
+             Gate = fun Gate(0) -> ok; Gate(N) -> case filelib:is_regular(File) of true -> ok; \
+             false -> timer:sleep(20), Gate(N - 1) end end, Gate(6000) end, [\"{}\"]]}}",
             self.gate().display()
         )
+    }
+
+    /// A target whose connections wait in their `code_change`, and do something after that.
+    pub(super) fn wait_in_code_change(&mut self, then: &str) -> e2e::Result<()> {
+        let source = Self::source("emqx/src/emqx_connection.erl")?;
+        let head = "code_change(FromVsn, {1, Socket, Peer, Buffer, Channel, Seen}, _Extra) ->";
+        let source = self.waiting(&source, head, then);
+        let beam = self.compile("emqx_connection", &source)?;
+        self.replace("emqx-5.10.5/ebin/emqx_connection.beam", beam)
+    }
+
+    /// A target whose dashboard waits while it is started.
+    pub(super) fn wait_in_dashboard(&mut self) -> e2e::Result<()> {
+        let source = Self::source("emqx_dashboard/src/emqx_dashboard_app.erl")?;
+        let source = self.waiting(&source, "start(_Type, _Args) ->", "");
+        let beam = self.compile("emqx_dashboard_app", &source)?;
+        self.replace("emqx_dashboard-5.2.7/ebin/emqx_dashboard_app.beam", beam)
+    }
+
+    /// A source with a wait behind the head of a function.
+    fn waiting(&self, source: &str, head: &str, then: &str) -> String {
+        assert!(source.contains(head), "the sample has changed");
+        let gate = self.gate().display().to_string();
+        let wait = format!(
+            "{head}\n    ok = file:write_file(\"{gate}.reached\", []),\n    Gate = fun Gate(0) -> ok; \
+             Gate(N) -> case filelib:is_regular(\"{gate}\") of true -> ok; \
+             false -> timer:sleep(20), Gate(N - 1) end end,\n    ok = Gate(6000),\n    {then}"
+        );
+        source.replace(head, &wait)
     }
 
     fn gate(&self) -> PathBuf {

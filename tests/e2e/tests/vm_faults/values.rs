@@ -13,6 +13,10 @@ const PROCESSES: &str = "lists:append([Walk(Top) || {A, _, _} <- application:whi
 const WALK: &str = "Walk = fun Walk(S) -> [S | lists:append([case T of supervisor -> Walk(C); \
     worker -> [C] end || {_, C, T, _} <- supervisor:which_children(S), is_pid(C)])] end";
 
+/// Processes that were left suspended: they wait where a suspended process does.
+pub(super) const SUSPENDED: &str = "[P || P <- processes(), process_info(P, current_function) =:= \
+    {current_function, {sys, suspend_loop_hib, 3}}]";
+
 /// The name of what tells whether the agent was taken out again, which only a command can do.
 pub(super) const AGENT: &str = "agent";
 
@@ -63,13 +67,7 @@ pub(super) fn of(install: &Install) -> Result<Values> {
                  P <- lists:sort({PROCESSES})] end"
             ),
         ),
-        (
-            "suspended",
-            format!(
-                "begin {WALK}, [P || P <- {PROCESSES}, process_info(P, current_function) =:= \
-                 {{current_function, {{sys, suspend_loop_hib, 3}}}}] end"
-            ),
-        ),
+        ("suspended", SUSPENDED.to_owned()),
         (
             "tables",
             format!(
