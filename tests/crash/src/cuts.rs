@@ -29,8 +29,26 @@ pub struct Tally {
     pub flushes: Vec<(String, bool)>,
 }
 
-/// Cuts the power everywhere.
+/// Cuts the power everywhere, and runs the program on a sample of what is left.
 pub fn cut_everywhere(lab: &Lab, scene: &Scene, recording: &Recording) -> Result<Tally> {
+    let (mut tally, mut sample) = judge_everywhere(scene, recording);
+    sample.truncate(if is_full() { 150 } else { 25 });
+    for (image, verdict) in sample {
+        tally.run += 1;
+        if let Err(error) = run(lab, scene, &image, verdict) {
+            let names: Vec<_> = image.below(&scene.relup("")).0.into_keys().collect();
+            tally.failures.push(format!(
+                "{}: a state after a power cut: {error}\n{names:?}",
+                scene.situation.name
+            ));
+        }
+    }
+    Ok(tally)
+}
+
+/// Cuts the power everywhere, also without each flush; with the different states that may be left.
+#[must_use]
+pub fn judge_everywhere(scene: &Scene, recording: &Recording) -> (Tally, Vec<(Image, Verdict)>) {
     let mut tally = Tally::default();
     let mut distinct: HashMap<u64, (Image, Verdict)> = HashMap::new();
     let _ = visit(recording, None, &mut |state| {
@@ -52,19 +70,8 @@ pub fn cut_everywhere(lab: &Lab, scene: &Scene, recording: &Recording) -> Result
     tally.distinct = distinct.len();
     let mut sample: Vec<_> = distinct.into_iter().collect();
     sample.sort_by_key(|(hash, _)| *hash);
-    sample.truncate(if is_full() { 150 } else { 25 });
-    for (_, (image, verdict)) in sample {
-        tally.run += 1;
-        if let Err(error) = run(lab, scene, &image, verdict) {
-            let names: Vec<_> = image.below(&scene.relup("")).0.into_keys().collect();
-            tally.failures.push(format!(
-                "{}: a state after a power cut: {error}\n{names:?}",
-                scene.situation.name
-            ));
-        }
-    }
     prove(scene, recording, &mut tally);
-    Ok(tally)
+    (tally, sample.into_iter().map(|(_, state)| state).collect())
 }
 
 /// The program finds the release that the disk shows, and the command comes to its end.
@@ -178,6 +185,12 @@ fn check(
             state.kept[later]
                 && matches!(&recording.ops[later], Op::Rename(_, to, _) if to.1 == "journal.jsonl")
         });
+        if !is_there && recording.is_strict && state.cut > at + 1 {
+            return Err(format!(
+                "a record is lost, and the next step was begun: {}",
+                text.trim()
+            ));
+        }
         if !is_there && last.is_some_and(|last| *at < last) && !was_replaced {
             return Err(format!(
                 "a record is lost, and what came after it is there: {}",

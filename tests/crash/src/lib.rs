@@ -5,6 +5,7 @@
 //! believes what it says: what a state is worth is decided by comparing the disk with what it may be,
 //! and only then the program is asked whether it sees the same. See README.md for what covers what.
 
+pub mod agent;
 pub mod cuts;
 pub mod disk;
 pub mod faults;

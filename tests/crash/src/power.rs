@@ -5,13 +5,14 @@
 
 use crate::disk::{Disk, Inode, Op};
 use crate::fault;
-use crate::image::Node;
+use crate::image::{Image, Node};
 use crate::lab::Lab;
 use crate::scene::Scene;
 use crate::trace::{self, Call};
 use crate::tracer::recorded;
 use e2e::Result;
 use std::collections::HashMap;
+use std::path::Path;
 
 /// A command as a list of operations.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct Recording {
     pub ops: Vec<Op>,
     /// The places in `ops` where a line of the journal was written, each with the journal's inode.
     pub records: Vec<(usize, Inode)>,
+    /// Whether each record is on the disk before anything else is done.
+    pub is_strict: bool,
 }
 
 /// Runs the command of a scene undisturbed and records it.
@@ -30,9 +33,14 @@ pub fn record(lab: &Lab, scene: &Scene) -> Result<Recording> {
     let file = lab.path("trace");
     recorded(lab, &scene.situation.words, &file)?.success()?;
     let calls = trace::parse(&fs_err::read_to_string(file)?)?;
+    replay(scene, lab.site(), &calls, &lab.observe()?)
+}
+
+/// What calls did below a directory, from the state before a scene to what they have left.
+pub fn replay(scene: &Scene, site: &Path, calls: &[Call], left: &Image) -> Result<Recording> {
     let disk = Disk::of(&scene.situation.start);
     let mut recorder = Recorder {
-        site: lab.site().to_string_lossy().into_owned(),
+        site: site.to_string_lossy().into_owned(),
         now: disk.clone(),
         begin: disk,
         offsets: HashMap::new(),
@@ -40,10 +48,10 @@ pub fn record(lab: &Lab, scene: &Scene) -> Result<Recording> {
         records: Vec::new(),
         journal: scene.relup("journal.jsonl"),
     };
-    for call in &calls {
+    for call in calls {
         recorder.call(call)?;
     }
-    let differences = recorder.now.image().differences(&lab.observe()?);
+    let differences = recorder.now.image().differences(left);
     if !differences.is_empty() {
         return Err(fault(format!(
             "the recording is not what happened: {differences:?}"
@@ -53,6 +61,7 @@ pub fn record(lab: &Lab, scene: &Scene) -> Result<Recording> {
         disk: recorder.begin,
         ops: recorder.ops,
         records: recorder.records,
+        is_strict: false,
     })
 }
 
@@ -100,10 +109,11 @@ impl Recorder {
             }
             "unlink" | "rmdir" => self.unlink(call, &call.path(0)?),
             "unlinkat" => self.unlink(call, &call.path_at(0, 1)?),
-            "write" => self.write(call, None),
+            "write" => self.write(call, &call.data(1)?, None),
+            "writev" => self.write(call, &call.gathered()?, None),
             "pwrite64" => {
                 let at = call.number(3)?;
-                self.write(call, Some(at))
+                self.write(call, &call.data(1)?, Some(at))
             }
             "copy_file_range" => self.copy(call),
             "ftruncate" => {
@@ -230,7 +240,7 @@ impl Recorder {
         Ok(())
     }
 
-    fn write(&mut self, call: &Call, at: Option<u64>) -> Result<()> {
+    fn write(&mut self, call: &Call, data: &[u8], at: Option<u64>) -> Result<()> {
         let (fd, path) = call.fd(0)?;
         let Some(path) = self.inside(&path) else {
             return Ok(());
@@ -239,7 +249,6 @@ impl Recorder {
             // A file without a name any more is nothing that a power cut leaves.
             return Ok(());
         };
-        let data = call.data(1)?;
         let end = self.now.bytes(inode).len();
         let at = match at {
             Some(at) => usize::try_from(at).map_err(|_| call.odd("an offset"))?,
@@ -256,7 +265,7 @@ impl Recorder {
         if path == self.journal {
             self.records.push((self.ops.len(), inode));
         }
-        self.push(Op::Write(inode, at, data));
+        self.push(Op::Write(inode, at, data.to_vec()));
         Ok(())
     }
 

@@ -48,7 +48,11 @@ impl Scene {
         lab.restore(&situation.start)?;
         let words: Vec<&str> = situation.words.iter().map(String::as_str).collect();
         lab.run(&words)?.success()?;
-        let after = lab.observe()?;
+        Scene::seen(situation, lab.observe()?, known)
+    }
+
+    /// A command of which the states before and after it were seen.
+    pub fn seen(situation: Situation, after: Image, known: &[&Image]) -> Result<Scene> {
         let mut builds = BTreeMap::new();
         for image in known.iter().copied().chain([&after]) {
             collect(image, situation.home, &mut builds);

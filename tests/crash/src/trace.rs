@@ -77,6 +77,19 @@ impl Call {
         Ok(bytes)
     }
 
+    /// The bytes of a `writev`, as many as were taken.
+    pub fn gathered(&self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        for part in self.line.split("iov_base=\"").skip(1) {
+            let (escaped, _) = part
+                .split_once('"')
+                .ok_or_else(|| self.odd("an open text"))?;
+            bytes.extend(self.bytes(escaped)?);
+        }
+        bytes.truncate(usize::try_from(self.value).unwrap_or_default());
+        Ok(bytes)
+    }
+
     /// An error that names the line.
     #[must_use]
     pub fn odd(&self, why: &str) -> e2e::Error {
