@@ -35,6 +35,7 @@ use crate::sourced::{Origin, Sourced};
 use crate::stop;
 use crate::version;
 use relup_cmd::recovery::{self, Interrupted};
+use relup_cmd::replaced;
 
 /// What the hot-upgrade commands call themselves.
 const RELUP: &str = "emqx relup";
@@ -184,6 +185,11 @@ fn boot_command(
     // The console of a daemon belongs to its `start`, which has said it.
     if assessment::concerns(command) && host.env.get(boot::PREPARED).is_none() {
         tell_interrupted(release);
+        let hot = release.install.hot.as_ref();
+        let replaced = hot.and_then(|hot| replaced::observe(&release.install.home, &hot.vsn));
+        if let Some(replaced) = replaced {
+            message::warning(&replaced.to_string());
+        }
     }
     first_process::obey_signals(host)?;
     make_dir(&release.log_dir)?;

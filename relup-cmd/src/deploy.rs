@@ -116,6 +116,9 @@ impl StagedTree {
             vsn: vsn.clone(),
             tarball: self.tarball().name().to_owned(),
             sha256: *self.tarball().digest(),
+            base: Identity::read(&base.tree(), base)
+                .ok()
+                .map(|identity| identity.vsn),
         };
         let temp = base.manifest_temp(&stage::random());
         let path = self.tree().path();

@@ -58,6 +58,7 @@ mod prune;
 pub mod recovery;
 mod regular;
 mod release;
+pub mod replaced;
 mod rollback;
 mod run;
 mod running;

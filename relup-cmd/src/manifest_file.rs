@@ -85,6 +85,7 @@ impl Entries {
             vsn: "0".parse().map_err(|_| damaged(&self.path, "no header"))?,
             tarball: String::new(),
             sha256: [0; 32],
+            base: None,
         };
         let mut lines = open(&self.path)?;
         batches(&self.path, &header.to_line(), &mut lines, each)

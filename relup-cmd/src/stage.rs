@@ -168,6 +168,7 @@ pub(crate) fn fuzz_archive(
         vsn: "5.10.5".parse().map_err(|_| Error::Interrupted)?,
         tarball: "x.tar.gz".to_owned(),
         sha256: [0; 32],
+        base: None,
     };
     manifest.write_manifest(&header, &path)?;
     let tree = Tree::new(root.to_owned()).map_err(|_| Error::Interrupted)?;

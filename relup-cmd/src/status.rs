@@ -23,6 +23,7 @@ use crate::logs;
 use crate::node::{Node, NodeError};
 use crate::output::{Answer, Console};
 use crate::release::Identity;
+use crate::replaced;
 use crate::state;
 use crate::status::boot::Boot;
 use crate::trees;
@@ -42,6 +43,7 @@ pub(crate) fn run(
     let under_way = holder.is_some() || in_vm.is_some();
     let next = Next::of(install, &marker);
     let boot = Boot::of(install, &marker);
+    let replaced = replaced::below(&marker, &install.base);
     let headline = if under_way {
         "in-progress".to_owned()
     } else {
@@ -69,6 +71,9 @@ pub(crate) fn run(
         format!("marker: {}", marker_text(&marker)),
         format!("boot: {}", boot.text()),
     ];
+    if let Some(replaced) = &replaced {
+        lines.push(format!("replaced: {replaced}"));
+    }
     lines.push(match staged.as_slice() {
         [] => "staged trees: none".to_owned(),
         trees => {
@@ -116,6 +121,7 @@ pub(crate) fn run(
     )
     .field("next_start", next.to_json())
     .field("marker", marker_json(&marker))
+    .field("replaced", json!(replaced.map(|found| found.to_json())))
     .field("boot", boot.to_json())
     .field(
         "trees",

@@ -23,6 +23,8 @@ pub struct ManifestHeader {
     pub tarball: String,
     /// SHA-256 of the whole tarball.
     pub sha256: [u8; 32],
+    /// The version of the original release when the tree was deployed beside it.
+    pub base: Option<ReleaseVsn>,
 }
 
 /// One entry of the tree; paths are relative to it and use `/`.
@@ -95,6 +97,7 @@ impl ManifestHeader {
             vsn: self.vsn.clone(),
             tarball: self.tarball.clone(),
             sha256: digest_to_hex(&self.sha256),
+            base: self.base.clone(),
         })
     }
 }
@@ -191,6 +194,8 @@ struct RawHeader {
     vsn: ReleaseVsn,
     tarball: String,
     sha256: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    base: Option<ReleaseVsn>,
 }
 
 /// `mode` is written as people say it: 0o755 is the number 755.
@@ -233,6 +238,7 @@ fn parse_header(line: &[u8], number: usize) -> Result<ManifestHeader, ManifestEr
         vsn: raw.vsn,
         tarball: raw.tarball,
         sha256,
+        base: raw.base,
     })
 }
 

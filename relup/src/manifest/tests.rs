@@ -49,6 +49,7 @@ fn a_manifest_is_written_line_by_line_and_read_back() {
         vsn: "5.10.5".parse().expect("a version"),
         tarball: "emqx.tar.gz".to_owned(),
         sha256: [0xab; 32],
+        base: None,
     };
     assert_eq!(header.to_line(), HEADER);
     let manifest = Manifest {

@@ -134,6 +134,7 @@ fn the_manifest_lists_everything_that_was_written() {
         vsn: "5.10.5".parse().expect("a version"),
         tarball: "x.tar.gz".to_owned(),
         sha256: *staged.tarball().digest(),
+        base: None,
     };
     staged
         .entries()
