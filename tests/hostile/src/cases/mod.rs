@@ -3,6 +3,7 @@
 pub mod containers;
 pub mod duplicates;
 pub mod emqx;
+pub mod folding;
 pub mod headers;
 pub mod links;
 pub mod names;
@@ -24,6 +25,7 @@ pub fn all() -> Vec<Case> {
         links::CASES,
         types::CASES,
         duplicates::CASES,
+        folding::CASES,
         headers::CASES,
         sizes::CASES,
         containers::CASES,
