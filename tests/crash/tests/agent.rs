@@ -185,3 +185,105 @@ fn a_vm_that_is_killed_at_a_call_of_its_agent_boots_old_or_new() -> e2e::Result<
     assert!(seen.iter().all(|count| *count > 0), "{seen:?}");
     Ok(())
 }
+
+/// What a fault came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Came {
+    /// There is no such call any more.
+    Through,
+    /// The upgrade was done, with a warning where a record could not be kept.
+    Done,
+    /// The old version runs and boots.
+    Refused,
+    /// The new one runs, and the command says what to do about the marker.
+    Attention,
+}
+
+fn refused_at(call: &str, error: &str, when: u32, tarball: &Path) -> e2e::Result<Came> {
+    let mut attempt = Attempt::begin(tarball)?;
+    let said = attempt.install.scratch().join("fault");
+    let mut options = vec!["-y".to_owned(), "-o".to_owned()];
+    options.push(said.to_string_lossy().into_owned());
+    for file in attempt.files()? {
+        options.extend(["-P".to_owned(), file.to_string_lossy().into_owned()]);
+    }
+    options.extend(["-e".to_owned(), format!("trace={call}"), "-e".to_owned()]);
+    options.push(format!("inject={call}:error={error}:when={when}"));
+    let ended = attempt.go_on(&options)?;
+    let said = fs_err::read_to_string(said)?;
+    let Some(hit) = said.lines().find(|line| line.contains("(INJECTED)")) else {
+        ended.success()?;
+        return Ok(Came::Through);
+    };
+    let install = &attempt.install;
+    let at = format!("{call} {when} {error}: {hit}\n{ended}");
+    let running = node::version(install)?;
+    let marked = install.path("relup/current").exists();
+    let came = match ended.code {
+        Some(0) => {
+            // Neither a failed write nor a failed flush of the marker ends in success.
+            assert!(hit.contains("journal.jsonl"), "{at}");
+            assert_eq!((running.as_str(), marked), (V5, true), "{at}");
+            Came::Done
+        }
+        Some(1 | 3) => {
+            assert_eq!((running.as_str(), marked), (V4, false), "{at}");
+            Came::Refused
+        }
+        Some(4) => {
+            assert_eq!(running, V5, "{at}");
+            Came::Attention
+        }
+        _ => panic!("{at}"),
+    };
+    assert!(
+        came == Came::Done || ended.stderr.contains("ERROR: "),
+        "{at}"
+    );
+    let status = install.emqx(&["relup", "status"])?.success()?;
+    let next = if marked { V5 } else { V4 };
+    status.says(&format!("next start: {next} from "))?;
+    let again = install.emqx(&["relup", "upgrade", &tarball.to_string_lossy()])?;
+    let done = running == V5 && again.stderr.contains("already");
+    assert!(again.code == Some(0) || done, "{at}\n{again}");
+    is_upgraded(install)?;
+    Ok(came)
+}
+
+/// The kernel refuses one of the agent's calls: the old version runs on, or the new one with a marker
+/// that is on the disk, or the command says that somebody has to look.
+#[test]
+fn a_call_of_the_agent_that_fails_is_told_and_nothing_is_called_done_that_is_not() -> e2e::Result<()>
+{
+    let tarball = Sample::find()?.tarball(V5)?;
+    let mut seen = Vec::new();
+    for (call, error) in [
+        ("rename", "EACCES"),
+        ("fsync", "EIO"),
+        ("writev", "ENOSPC"),
+        ("openat", "EMFILE"),
+        ("close", "EIO"),
+    ] {
+        // The first record, the marker's temporary file, the directory.
+        let some: &[u32] = match call {
+            "rename" => &[1],
+            "fsync" => &[1, 4, 5],
+            _ => &[],
+        };
+        let points: Vec<u32> = if is_full() {
+            (1..100).collect()
+        } else {
+            some.to_vec()
+        };
+        for when in points {
+            let came = refused_at(call, error, when, &tarball)?;
+            if came == Came::Through {
+                break;
+            }
+            println!("{error} at {call} {when}: {came:?}");
+            seen.push(came);
+        }
+    }
+    assert!(seen.contains(&Came::Refused), "{seen:?}");
+    Ok(())
+}
