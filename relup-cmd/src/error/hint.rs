@@ -111,6 +111,10 @@ fn apply_hint(failure: &ApplyFailure) -> Option<String> {
         (true, false) if failure.name == "post_upgrade_failed" => {
             "the node runs changed code and no marker was written: `emqx restart` brings it back to the release on disk; --undo-on-callback-failure would have done it at once"
         }
+        // Before or after the rename: only the disk knows.
+        (true, false) if failure.name == "permanent_upgrade" => {
+            "the node runs the new version; `emqx relup status` tells what the next start boots, and `emqx relup rollback --to VERSION` writes the marker once that can be done"
+        }
         (true, false) => {
             "the node runs changed code and no marker was written: `emqx restart` brings it back to the release on disk"
         }

@@ -243,6 +243,11 @@ fn refused_at(call: &str, error: &str, when: u32, tarball: &Path) -> e2e::Result
     let status = install.emqx(&["relup", "status"])?.success()?;
     let next = if marked { V5 } else { V4 };
     status.says(&format!("next start: {next} from "))?;
+    if came == Came::Attention && !marked {
+        // As the hint says.
+        assert!(ended.stderr.contains("rollback --to"), "{at}");
+        install.emqx(&["relup", "rollback", "--to", V5])?.success()?;
+    }
     let again = install.emqx(&["relup", "upgrade", &tarball.to_string_lossy()])?;
     let done = running == V5 && again.stderr.contains("already");
     assert!(again.code == Some(0) || done, "{at}\n{again}");
