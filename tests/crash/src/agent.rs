@@ -6,7 +6,7 @@ use crate::image::Image;
 use crate::power::{Recording, replay};
 use crate::scene::{Scene, Situation, is_version};
 use crate::trace;
-use crate::tracer::CHANGES;
+use crate::tracer::recorded_calls;
 use e2e::install::Install;
 use e2e::process::{self, Finished, HANG, Running};
 use e2e::relay::Relay;
@@ -141,10 +141,9 @@ impl Attempt {
 pub fn record(attempt: &mut Attempt) -> Result<(Scene, Recording)> {
     let start = attempt.observe()?;
     let file = attempt.install.scratch().join("trace");
-    let names: Vec<String> = CHANGES.iter().map(|name| format!("?{name}")).collect();
     let options = ["-y", "-xx", "-s", "10000000", "-e"].map(str::to_owned);
     let mut options = options.to_vec();
-    options.push(format!("trace={}", names.join(",")));
+    options.push(recorded_calls());
     options.extend(["-o".to_owned(), file.to_string_lossy().into_owned()]);
     attempt
         .go_on(&options)?

@@ -23,6 +23,8 @@ pub struct Recording {
     pub ops: Vec<Op>,
     /// The places in `ops` where a line of the journal was written, each with the journal's inode.
     pub records: Vec<(usize, Inode)>,
+    /// How many files began as clones of others.
+    pub clones: usize,
     /// Whether each record is on the disk before anything else is done.
     pub is_strict: bool,
 }
@@ -44,8 +46,10 @@ pub fn replay(scene: &Scene, site: &Path, calls: &[Call], left: &Image) -> Resul
         now: disk.clone(),
         begin: disk,
         offsets: HashMap::new(),
+        opened: HashMap::new(),
         ops: Vec::new(),
         records: Vec::new(),
+        clones: 0,
         journal: scene.relup("journal.jsonl"),
     };
     for call in calls {
@@ -61,6 +65,7 @@ pub fn replay(scene: &Scene, site: &Path, calls: &[Call], left: &Image) -> Resul
         disk: recorder.begin,
         ops: recorder.ops,
         records: recorder.records,
+        clones: recorder.clones,
         is_strict: false,
     })
 }
@@ -73,8 +78,11 @@ struct Recorder {
     now: Disk,
     /// Where the next write through a descriptor goes; `None` for the end of the file.
     offsets: HashMap<i64, Option<usize>>,
+    /// What a descriptor was opened for.
+    opened: HashMap<i64, String>,
     ops: Vec<Op>,
     records: Vec<(usize, Inode)>,
+    clones: usize,
     journal: String,
 }
 
@@ -128,8 +136,10 @@ impl Recorder {
             "fchmodat" | "fchmodat2" => self.chmod(call, &call.path_at(0, 1)?, 2),
             "fsync" | "fdatasync" => self.on_fd(call, Op::Flush),
             "syncfs" => self.on_fd(call, |_| Op::FlushAll),
-            // Sockets and terminals; a file that is cloned into the site would be a gap.
-            "ioctl" if !call.line.contains("FICLONE") => Ok(()),
+            "lseek" => self.seek(call),
+            "ioctl" if is_clone(call) => self.clone_file(call),
+            // Sockets and terminals.
+            "ioctl" => Ok(()),
             _ if self.mentions_site(call)? => Err(call.odd("a call that is not understood")),
             _ => Ok(()),
         }
@@ -209,6 +219,7 @@ impl Recorder {
         }
         let offset = if has("O_APPEND") { None } else { Some(0) };
         self.offsets.insert(call.value, offset);
+        self.opened.insert(call.value, inside);
         Ok(())
     }
 
@@ -307,6 +318,35 @@ impl Recorder {
         Ok(())
     }
 
+    fn seek(&mut self, call: &Call) -> Result<()> {
+        let (fd, path) = call.fd(0)?;
+        let is_kept = self.inside(&path).is_some();
+        if let Some(Some(offset)) = self.offsets.get_mut(&fd).filter(|_| is_kept) {
+            *offset = usize::try_from(call.value).map_err(|_| call.odd("an offset"))?;
+        }
+        Ok(())
+    }
+
+    /// The content of another file, shared. It counts as written: a file system that loses unflushed
+    /// bytes may lose the sharing too.
+    fn clone_file(&mut self, call: &Call) -> Result<()> {
+        let (_, to) = call.fd(0)?;
+        let Some(to) = self.inside(&to) else {
+            return Ok(());
+        };
+        let unknown = || call.odd("an unknown file");
+        // strace does not know that this argument is a descriptor.
+        let from = i64::try_from(call.number(2)?).map_err(|_| unknown())?;
+        let from = self.opened.get(&from).ok_or_else(unknown)?;
+        let from = self.now.find(from).ok_or_else(unknown)?;
+        let to = self.now.find(&to).ok_or_else(unknown)?;
+        let bytes = self.now.bytes(from).to_vec();
+        self.clones += 1;
+        self.push(Op::Resize(to, 0));
+        self.push(Op::Write(to, 0, bytes));
+        Ok(())
+    }
+
     fn chmod(&mut self, call: &Call, path: &str, at: usize) -> Result<()> {
         let Some(inode) = self.inside(path).and_then(|path| self.now.find(&path)) else {
             return Ok(());
@@ -329,6 +369,12 @@ impl Recorder {
         self.push(op(inode));
         Ok(())
     }
+}
+
+fn is_clone(call: &Call) -> bool {
+    ["FICLONE", "BTRFS_IOC_CLONE"]
+        .iter()
+        .any(|name| call.args.get(1).is_some_and(|arg| arg.contains(name)))
 }
 
 /// Permission bits, as far as the usual umask lets them through.

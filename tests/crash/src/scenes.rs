@@ -137,6 +137,29 @@ fn first_upgrade(stage: &Stage<'_>) -> Result<Scene> {
     stage.scene("upgrade-cold", cold(&stage.v5), stage.base.clone(), &[])
 }
 
+/// The very first upgrade, with a file that both releases have, and one that only begins alike: what a
+/// file system shares where it can. Not in the table, because elsewhere it is the upgrade above.
+pub fn shared(lab: &Lab) -> Result<Scene> {
+    let mut stage = Stage::new(lab)?;
+    let files = |last: u8| {
+        let mut other = vec![7; 8192];
+        other.push(last);
+        [
+            ("dynlibs/same.so", vec![5; 8192]),
+            ("dynlibs/other.so", other),
+        ]
+    };
+    for (path, bytes) in files(1) {
+        stage.base.put(&format!("base/{path}"), 0o755, bytes);
+    }
+    let mut target = Release::of(V5);
+    for (path, bytes) in files(2) {
+        target.files.put(path, 0o755, bytes);
+    }
+    stage.v5 = target.pack(&lab.path("shared"))?;
+    first_upgrade(&stage)
+}
+
 /// S11: the tree is there, complete, and nothing names it.
 fn again_over_a_complete_tree(stage: &Stage<'_>) -> Result<Scene> {
     let start = stage.after(&stage.upgraded()?, &[words(&["relup", "rollback"])])?;

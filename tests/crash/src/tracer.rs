@@ -97,14 +97,21 @@ pub fn disturbed(
 
 /// Runs a command and writes all its changes with their data into a file.
 pub fn recorded(lab: &Lab, words: &[String], into: &Path) -> Result<Finished> {
-    let names: Vec<String> = CHANGES.iter().map(|name| format!("?{name}")).collect();
     let mut command = strace();
     command
         .args(["-y", "-xx", "-s", "10000000", "-o"])
         .arg(into)
         .arg("-e")
-        .arg(format!("trace={}", names.join(",")));
+        .arg(recorded_calls());
     run(lab, command, words)
+}
+
+/// What a recording needs: the changes, and where in a file the next one goes.
+#[must_use]
+pub fn recorded_calls() -> String {
+    let names = CHANGES.iter().chain(&["lseek"]);
+    let names: Vec<String> = names.map(|name| format!("?{name}")).collect();
+    format!("trace={}", names.join(","))
 }
 
 /// Whether it was killed.

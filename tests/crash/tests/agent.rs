@@ -246,7 +246,9 @@ fn refused_at(call: &str, error: &str, when: u32, tarball: &Path) -> e2e::Result
     if came == Came::Attention && !marked {
         // As the hint says.
         assert!(ended.stderr.contains("rollback --to"), "{at}");
-        install.emqx(&["relup", "rollback", "--to", V5])?.success()?;
+        install
+            .emqx(&["relup", "rollback", "--to", V5])?
+            .success()?;
     }
     let again = install.emqx(&["relup", "upgrade", &tarball.to_string_lossy()])?;
     let done = running == V5 && again.stderr.contains("already");

@@ -4,7 +4,8 @@
 use crash::cuts::{Tally, cut_everywhere};
 use crash::lab::Lab;
 use crash::power::record;
-use crash::scenes::{self, scene};
+use crash::scenes::{self, scene, shared};
+use e2e::mounted::Mounted;
 use std::collections::BTreeMap;
 
 /// One test, because a flush that one situation can do without may be what saves another.
@@ -43,6 +44,35 @@ fn power_cut_everywhere_and_without_each_flush() -> e2e::Result<()> {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+    Ok(())
+}
+
+/// On a file system that shares blocks: a clone is content that was not flushed, as any other.
+#[test]
+fn power_cut_everywhere_while_files_are_shared() -> e2e::Result<()> {
+    let scratch = tempfile::tempdir()?;
+    let at = scratch.path().join("mounted");
+    fs_err::create_dir(&at)?;
+    let image = scratch.path().join("image");
+    let Some(_mounted) = Mounted::make("btrfs", &image, &at)? else {
+        return Ok(());
+    };
+    let lab = Lab::at(tempfile::tempdir_in(&at)?)?;
+    let scene = shared(&lab)?;
+    let recording = record(&lab, &scene)?;
+    assert_eq!(recording.clones, 2, "files are shared");
+    let tally = cut_everywhere(&lab, &scene, &recording)?;
+    say("upgrade-cold, shared", &tally);
+    assert!(tally.failures.is_empty(), "{}", tally.failures.join("\n"));
+    let synced = tally
+        .flushes
+        .iter()
+        .find(|(purpose, _)| purpose == "syncfs");
+    assert!(
+        synced.is_some_and(|(_, noticed)| *noticed),
+        "{:?}",
+        tally.flushes
+    );
     Ok(())
 }
 

@@ -13,6 +13,7 @@ pub mod exec_trace;
 pub mod install;
 pub mod journal;
 pub mod load;
+pub mod mounted;
 pub mod newer;
 pub mod node;
 pub mod patch;

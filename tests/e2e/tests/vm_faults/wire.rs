@@ -189,3 +189,22 @@ fn connections_that_fall_silent_at_a_message_leave_the_node_whole() -> e2e::Resu
 fn connections_that_end_within_a_message_leave_the_node_whole() -> e2e::Result<()> {
     cut_an_upgrade_that_is_undone(How::Halved)
 }
+
+/// `ctl` has no limit of time: what it runs may take for ever, but not in silence.
+#[test]
+fn a_command_without_a_limit_gives_up_a_node_that_is_silent_past_its_tick_time() -> e2e::Result<()>
+{
+    let (mut scene, relay) = scene()?;
+    // What takes longer than the tick time is waited for as long as the node is heard.
+    let slow = "begin timer:sleep(9000), done end";
+    assert_eq!(node::eval(&scene.install, slow)?, "done");
+    relay.arm(None);
+    scene.install.emqx(&["ctl", "status"])?.success()?;
+    for nth in messages(relay.count(From::Node), 1) {
+        relay.arm(Some((From::Node, nth, How::Silent)));
+        let ended = scene.install.emqx(&["ctl", "status"])?.exit_code(1)?;
+        assert!(!ended.stderr.is_empty(), "message {nth}: {ended}");
+        println!("message {nth}: {}", ended.stderr.trim());
+    }
+    scene.clients.all_answer()
+}
