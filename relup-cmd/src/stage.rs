@@ -11,6 +11,7 @@ mod confine;
 mod entry_path;
 mod feed;
 mod pax;
+mod spellings;
 mod twin;
 mod unpack;
 mod zip;

@@ -5,17 +5,16 @@
 //! kernel or a sandbox lacks it), and everything is created exclusively, so nothing that an earlier
 //! entry made can be replaced or written through.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::error::Error;
 use crate::stage::entry_path::EntryPath;
+use crate::stage::spellings::Spellings;
 
 const DIR: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
@@ -33,9 +32,7 @@ pub(crate) struct Confined {
     last: Option<(String, OwnedFd)>,
     openat2: bool,
     implied: Vec<String>,
-    /// The directories by the names that the archive gives them, where two names may be one: there a
-    /// directory that exists may be another one.
-    names: Option<HashSet<String>>,
+    spellings: Spellings,
 }
 
 impl Confined {
@@ -49,7 +46,7 @@ impl Confined {
             last: None,
             openat2: true,
             implied: Vec::new(),
-            names: folds(path).then(HashSet::new),
+            spellings: Spellings::below(path),
         })
     }
 
@@ -74,9 +71,10 @@ impl Confined {
         let (parent, name) = entry.split_last();
         let fd = self.dir(parent, entry)?;
         match rustix::fs::mkdirat(fd, name, Mode::RWXU) {
-            Ok(()) => self.name(entry.as_str()),
+            Ok(()) => self.spellings.made(entry.as_str()),
             Err(Errno::EXIST) => self
-                .check_name(entry.as_str())
+                .spellings
+                .check(entry.as_str())
                 .map_err(|errno| self.refused(entry, errno))?,
             Err(errno) => return Err(self.refused(entry, errno)),
         }
@@ -172,7 +170,7 @@ impl Confined {
         if !known {
             let fd = match self.open_beneath(path) {
                 Err(Errno::NOENT) => self.make_all(path),
-                Ok(fd) => self.check_name(path).map(|()| fd),
+                Ok(fd) => self.spellings.check(path).map(|()| fd),
                 other => other,
             };
             let fd = fd.map_err(|errno| self.refused(entry, errno))?;
@@ -215,32 +213,17 @@ impl Confined {
             end += component.len() + usize::from(end > 0);
             let made = match rustix::fs::mkdirat(&fd, component, Mode::RWXU) {
                 Ok(()) => true,
-                Err(Errno::EXIST) => self.check_name(&path[..end]).map(|()| false)?,
+                Err(Errno::EXIST) => self.spellings.check(&path[..end]).map(|()| false)?,
                 Err(errno) => return Err(errno),
             };
             fd = rustix::fs::openat(&fd, component, DIR, Mode::empty())?;
             if made {
                 rustix::fs::fchmod(&fd, Mode::from_raw_mode(IMPLIED_DIR_MODE))?;
                 self.implied.push(path[..end].to_owned());
-                self.name(&path[..end]);
+                self.spellings.made(&path[..end]);
             }
         }
         Ok(fd)
-    }
-
-    /// Remembers a directory that was made, where that matters.
-    fn name(&mut self, path: &str) {
-        if let Some(names) = &mut self.names {
-            names.insert(path.to_owned());
-        }
-    }
-
-    /// Whether a directory that is there was made under this name.
-    fn check_name(&self, path: &str) -> Result<(), Errno> {
-        match &self.names {
-            Some(names) if !names.contains(path) => Err(Errno::EXIST),
-            _ => Ok(()),
-        }
     }
 
     /// A failure while `entry` was being read or written.
@@ -261,18 +244,6 @@ impl Confined {
             reason: reason.to_owned(),
         }
     }
-}
-
-/// Whether a directory, which has letters in its name, is found by other letters too: then the file
-/// system takes several names for one.
-fn folds(dir: &std::path::Path) -> bool {
-    let found = || {
-        let name = dir.file_name()?.to_str()?;
-        let other = fs_err::metadata(dir.with_file_name(name.to_uppercase())).ok()?;
-        let this = fs_err::metadata(dir).ok()?;
-        Some((this.dev(), this.ino()) == (other.dev(), other.ino()))
-    };
-    found().unwrap_or(false)
 }
 
 /// A kernel before 5.6, or a sandbox that does not know the call.
