@@ -3,7 +3,7 @@
 %%%
 %%% Exists because a command can be killed and a connection cut in the middle of an upgrade. The owner
 %%% is not linked to anybody, writes marker and journal by itself, and reports with messages that never
-%%% wait. It must never claim more than it has read back, never call something restored that isn't, and
+%%% wait; if it is killed itself, its guardian takes its place. It must never claim more than it has read back, never call something restored that isn't, and
 %%% never write the marker before everything else is done. Everything it knows comes with the request.
 %%%
 %%% Compiled in VMs from OTP 25 to 28 without a preprocessor: no macros, no includes.
@@ -54,9 +54,14 @@ start(ReplyTo, Request) when is_pid(ReplyTo), is_map(Request) ->
 %% The attempt that runs in this VM.
 -spec status() -> idle | {running, Attempt :: binary()}.
 status() ->
-    case whereis(emqx_hot_apply) of
-        undefined -> idle;
-        Owner -> running(process_info(Owner, dictionary))
+    others(undefined).
+
+%% Both names are looked at: where the owner was killed, its guardian works on.
+others(Self) ->
+    Names = [emqx_hot_apply, emqx_hot_apply_guardian],
+    case [Pid || Name <- Names, Pid <- [whereis(Name)], is_pid(Pid), Pid =/= Self] of
+        [] -> idle;
+        [Owner | _] -> running(process_info(Owner, dictionary))
     end.
 
 running(undefined) ->
@@ -109,27 +114,35 @@ text(Binary) when is_binary(Binary) ->
 
 own(Starter, ReplyTo, #{attempt := Attempt} = Job) ->
     _ = put(emqx_hot_apply_attempt, Attempt),
-    try
-        register(emqx_hot_apply, self())
-    catch
-        error:badarg ->
-            exit(
-                case status() of
-                    {running, Other} -> {locked, Other};
-                    idle -> {locked, <<>>}
-                end
-            )
-    end,
+    ok = take_name(),
     %% What an instruction or a callback links to this process must not take it down.
     process_flag(trap_exit, true),
     %% The starter's group leader goes away with the command.
     group_leader(node_leader(), self()),
+    ok = emqx_hot_apply_memory:open(),
+    ok = emqx_hot_apply_guardian:guard(#{
+        attempt => Attempt, reply_to => ReplyTo, job => maps:without([hop, beams], Job)
+    }),
     Starter ! {emqx_hot_apply, self(), owns},
     ok = emqx_hot_apply_report:open(ReplyTo, Attempt),
-    ok = emqx_hot_apply_undo:open(),
     _ = put(emqx_hot_apply_stages, []),
-    emqx_hot_apply_report:final(attempt(Job)),
-    emqx_hot_apply_update:forget().
+    emqx_hot_apply_outcome:conclude(attempt(Job)).
+
+%% An attempt whose owner was killed may be in the hands of its guardian.
+take_name() ->
+    try
+        true = register(emqx_hot_apply, self()),
+        undefined = whereis(emqx_hot_apply_guardian),
+        ok
+    catch
+        error:_ ->
+            exit(
+                case others(self()) of
+                    {running, Other} -> {locked, Other};
+                    idle -> {locked, <<>>}
+                end
+            )
+    end.
 
 node_leader() ->
     case whereis(user) of
@@ -138,7 +151,7 @@ node_leader() ->
     end.
 
 attempt(Job) ->
-    tell(Job, notice, hot_upgrade_started, #{}),
+    emqx_hot_apply_outcome:tell(Job, notice, hot_upgrade_started, #{}),
     try
         Plan = stage(plan, fun() -> plan(Job) end),
         Done =
@@ -146,19 +159,13 @@ attempt(Job) ->
                 #{mode := prove} -> proven(Plan, Job);
                 #{mode := apply} -> perform(Plan, Job)
             end,
-        journal(Job, finished, [{<<"result">>, <<"success">>}]),
-        tell(Job, notice, hot_upgrade_done, #{}),
-        {done, Done#{
-            warnings => emqx_hot_apply_report:warnings(),
-            stages_us => get(emqx_hot_apply_stages)
-        }}
+        emqx_hot_apply_outcome:done(Done#{stages_us => get(emqx_hot_apply_stages)}, Job)
     catch
+        throw:{refused, Name, Detail} ->
+            emqx_hot_apply_outcome:failed(Name, Detail, Job);
         Class:Reason:Stack ->
-            #{error := Name, detail := Detail} = Failure = failure(Class, Reason, Stack),
-            Error = [{<<"error">>, atom_to_binary(Name)}, {<<"detail">>, Detail}],
-            journal(Job, finished, [{<<"result">>, Error}]),
-            tell(Job, error, hot_upgrade_failed, Failure),
-            {failed, Failure}
+            Text = emqx_hot_apply_report:text("~p ~0tP at ~0tP", [Class, Reason, 20, Stack, 20]),
+            emqx_hot_apply_outcome:failed(internal_error, Text, Job)
     end.
 
 %% Nothing is changed by a VM that can't say so afterwards: the journal is part of the proof.
@@ -166,7 +173,7 @@ plan(Job) ->
     Plan = emqx_hot_apply_plan:prove(Job),
     #{words := Words} = Plan,
     Detail = emqx_hot_apply_report:text("~b steps", [length(Words)]),
-    case append(Job, planned, [{<<"detail">>, Detail}]) of
+    case emqx_hot_apply_outcome:append(Job, planned, [{<<"detail">>, Detail}]) of
         ok ->
             Plan;
         {error, Reason} ->
@@ -196,14 +203,12 @@ perform(#{skipped := Skipped} = Plan, #{to := To} = Job) ->
     %% Before the callbacks, while everything can still be taken back; and after them, because
     %% they may change what was read.
     stage(verify, fun() -> emqx_hot_apply_verify:check(Plan, Job) end),
-    journal(Job, code_changed, []),
+    emqx_hot_apply_outcome:journal(Job, code_changed, []),
     Called = stage(post_upgrade, fun() -> emqx_hot_apply_exec:call_back(Plan, Job) end),
     Called > 0 andalso stage(verify, fun() -> emqx_hot_apply_verify:check(Plan, Job) end),
-    journal(Job, callbacks_done, []),
-    stage(permanent, fun() -> write_marker(Job) end),
-    journal(Job, marker_written, []),
+    emqx_hot_apply_outcome:journal(Job, callbacks_done, []),
     #{loaded := Loaded, updated := Updated, restarted := Restarted, suspended_us := Longest} = Counts,
-    #{
+    Done = #{
         version => unicode:characters_to_binary(To),
         loaded => Loaded,
         skipped => Skipped,
@@ -211,7 +216,12 @@ perform(#{skipped := Skipped} = Plan, #{to := To} = Job) ->
         restarted => [atom_to_binary(App) || App <- Restarted],
         callbacks => Called,
         suspended_us => Longest
-    }.
+    },
+    %% For an heir who finds the marker written.
+    ok = emqx_hot_apply_memory:write(done, Done#{stages_us => get(emqx_hot_apply_stages)}),
+    stage(permanent, fun() -> write_marker(Job) end),
+    emqx_hot_apply_outcome:journal(Job, marker_written, []),
+    Done.
 
 write_marker(#{marker := Marker, to := To, attempt := Attempt}) ->
     emqx_hot_apply_report:step(permanent, "~ts", [Marker]),
@@ -219,7 +229,7 @@ write_marker(#{marker := Marker, to := To, attempt := Attempt}) ->
 
 %% Stages are named in failures and timed; one that runs twice is shown with its whole time.
 stage(Name, Fun) ->
-    _ = put(emqx_hot_apply_stage, Name),
+    ok = emqx_hot_apply_memory:write(stage, Name),
     Begun = erlang:monotonic_time(microsecond),
     Result = Fun(),
     Took = erlang:monotonic_time(microsecond) - Begun,
@@ -228,62 +238,3 @@ stage(Name, Fun) ->
     Before = proplists:get_value(Key, Stages, 0),
     _ = put(emqx_hot_apply_stages, lists:keystore(Key, 1, Stages, {Key, Before + Took})),
     Result.
-
-failure(Class, Reason, Stack) ->
-    {Name, Text} =
-        case {Class, Reason} of
-            {throw, {refused, Refusal, Detail}} ->
-                {Refusal, Detail};
-            _ ->
-                {internal_error,
-                    emqx_hot_apply_report:text("~p ~0tP at ~0tP", [Class, Reason, 20, Stack, 20])}
-        end,
-    Stage = get(emqx_hot_apply_stage),
-    {Changed, Restored, Told} =
-        case emqx_hot_apply_undo:rewind() of
-            untouched -> {false, false, []};
-            {restored, Remarks} -> {true, true, Remarks};
-            {attention, Texts} -> {true, false, Texts}
-        end,
-    #{
-        error => Name,
-        stage => Stage,
-        detail => emqx_hot_apply_report:text("~ts", [lists:join("; ", [Text | Told])]),
-        changed => Changed,
-        restored => Restored
-    }.
-
-%% After the proof the journal can't stop the upgrade any more: what has happened has happened.
-journal(Job, Step, More) ->
-    case append(Job, Step, More) of
-        ok ->
-            ok;
-        {error, Reason} ->
-            emqx_hot_apply_report:warn("cannot write ~ts to the journal ~ts: ~ts", [
-                Step, maps:get(journal, Job), file:format_error(Reason)
-            ])
-    end.
-
-%% A proof alone is no attempt, and leaves nothing behind.
-append(#{mode := prove}, _Step, _More) ->
-    ok;
-append(#{attempt := Attempt, from := From, to := To, journal := Journal}, Step, More) ->
-    At = calendar:system_time_to_rfc3339(
-        os:system_time(millisecond), [{unit, millisecond}, {offset, "Z"}]
-    ),
-    emqx_hot_apply_record:append(Journal, [
-        {<<"at">>, unicode:characters_to_binary(At)},
-        {<<"attempt">>, Attempt},
-        {<<"action">>, <<"upgrade">>},
-        {<<"step">>, atom_to_binary(Step)},
-        {<<"by">>, <<"node">>},
-        {<<"from">>, unicode:characters_to_binary(From)},
-        {<<"to">>, unicode:characters_to_binary(To)}
-        | More
-    ]).
-
-%% For the node's own log, where operators look first.
-tell(#{mode := prove}, _Level, _Event, _More) ->
-    ok;
-tell(#{attempt := Attempt, from := From, to := To}, Level, Event, More) ->
-    logger:log(Level, More#{msg => Event, attempt => Attempt, from => From, to => To}).

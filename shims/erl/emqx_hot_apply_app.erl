@@ -69,16 +69,18 @@ start_type(App) ->
 started() ->
     proplists:get_value(started, application:info(), []).
 
+stop(_App, none) ->
+    ok;
 stop(App, Type) ->
+    ok = emqx_hot_apply_undo:push(
+        emqx_hot_apply_report:text("stopping application ~ts", [App]),
+        fun() ->
+            _ = start(App, Type),
+            ok
+        end
+    ),
     case application:stop(App) of
         ok ->
-            _ = emqx_hot_apply_undo:push(
-                emqx_hot_apply_report:text("stopping application ~ts", [App]),
-                fun() ->
-                    _ = start(App, Type),
-                    ok
-                end
-            ),
             ok;
         {error, {not_started, App}} ->
             ok;
@@ -94,13 +96,14 @@ start(App, none) ->
     start(App, temporary);
 start(App, Type) ->
     Before = started(),
-    _ = emqx_hot_apply_undo:push(
+    ok = emqx_hot_apply_undo:push(
         emqx_hot_apply_report:text("starting application ~ts", [App]),
         fun() -> stop_started(Before) end
     ),
     case application:ensure_all_started(App, temporary) of
         {ok, Started} ->
-            retype(Started, Type, 3),
+            %% Also where it runs already, because whoever started it was killed before this.
+            retype(lists:usort([App | Started]), Type, 3),
             Started;
         {error, {Failed, Reason}} ->
             emqx_hot_apply_report:fail(
@@ -108,10 +111,30 @@ start(App, Type) ->
             )
     end.
 
-%% Newest first, so that dependencies go last.
+%% Newest first, so that dependencies go last. One that is just being started, for somebody who was
+%% killed meanwhile, can be stopped only when it runs.
 stop_started(Before) ->
+    ok = await_starting(Before, 600),
     _ = [application:stop(App) || {App, _} <- started(), not lists:keymember(App, 1, Before)],
     ok.
+
+await_starting(Before, Tries) ->
+    Starting = [
+        App
+     || {App, _RestartType, _Type, _From} <- proplists:get_value(starting, application:info(), []),
+        not lists:keymember(App, 1, Before)
+    ],
+    case Starting of
+        [] ->
+            ok;
+        _ when Tries > 0 ->
+            timer:sleep(50),
+            await_starting(Before, Tries - 1);
+        _ ->
+            emqx_hot_apply_report:fail(stop_application_failed, "~0tp is still being started", [
+                Starting
+            ])
+    end.
 
 %% OTP has no function to change the restart type of a running application, and a second restart to
 %% that end would be a second outage. So the list of restart types in the controller's state is
@@ -159,7 +182,7 @@ reload(App, Spec, Defaults) ->
     Env = application:get_all_env(App),
     Others = [{Other, application:get_all_env(Other)} || Other <- Included],
     Old = application:get_all_key(App),
-    _ = emqx_hot_apply_undo:push(
+    ok = emqx_hot_apply_undo:push(
         emqx_hot_apply_report:text("loading the specification of ~ts", [App]),
         fun() -> unreload(App, Old, [{App, Env} | Others]) end
     ),
@@ -219,7 +242,7 @@ refresh(#{name := App, vsn := Vsn, spec := {application, App, Keys}}) ->
         [] ->
             ok;
         [{ok, New}] ->
-            _ = emqx_hot_apply_undo:push(
+            ok = emqx_hot_apply_undo:push(
                 emqx_hot_apply_report:text("the version of application ~ts", [App]),
                 fun() ->
                     true = ets:insert(ac_tab, Row),
@@ -262,7 +285,7 @@ redrawn(App, Record, Keys) ->
 %% Parameters that the target introduces: the changed modules may ask for them.
 add_env(App, Env) ->
     New = [{Key, Value} || {Key, Value} <- Env, application:get_env(App, Key) =:= undefined],
-    _ = emqx_hot_apply_undo:push(
+    ok = emqx_hot_apply_undo:push(
         emqx_hot_apply_report:text("new parameters of application ~ts", [App]),
         fun() -> lists:foreach(fun({Key, _}) -> application:unset_env(App, Key) end, New) end
     ),

@@ -13,7 +13,7 @@
 
 -export_type([item/0, former/0, part/0]).
 
--type former() :: none | {known, file:filename(), binary()} | lost.
+-type former() :: none | {known | lost, file:filename() | atom(), Md5 :: binary(), Beam :: binary()}.
 -type item() :: #{
     mod := module(),
     file := file:filename(),
@@ -90,18 +90,18 @@ former(Module) ->
         {false, _} -> none;
         {_, none} -> none;
         {{file, File}, Md5} when is_list(File), File =/= [] -> former(File, Md5);
-        {{file, _NoFile}, _} -> lost
+        {{file, NoFile}, Md5} -> {lost, NoFile, Md5, <<>>}
     end.
 
 former(File, Md5) ->
     case file:read_file(File) of
         {ok, Beam} ->
             case code:module_md5(Beam) of
-                Md5 -> {known, File, Beam};
-                _ -> lost
+                Md5 -> {known, File, Md5, Beam};
+                _ -> {lost, File, Md5, <<>>}
             end;
         {error, _} ->
-            lost
+            {lost, File, Md5, <<>>}
     end.
 
 %% Preloaded modules and those in sticky directories: the runtime itself, never replaced.
@@ -143,14 +143,15 @@ load(Parts, Brutal) ->
 
 load_part({batch, Items, Prepared}, Brutal) ->
     lists:foreach(fun(#{mod := M}) -> emqx_hot_apply_purge:vacate(M, Brutal) end, Items),
+    record(Items, Brutal),
     case code:finish_loading(Prepared) of
-        ok -> record(Items, Brutal);
+        ok -> ok;
         {error, Errors} -> load_failed(Errors)
     end;
 load_part({single, #{mod := Module} = Item}, Brutal) ->
     emqx_hot_apply_purge:vacate(Module, Brutal),
-    insert(Item),
-    record([Item], Brutal).
+    record([Item], Brutal),
+    insert(Item).
 
 %% As load/2, for an application that is stopped: modules with an on_load function are deleted first,
 %% because a NIF library without an upgrade function can only be loaded into a fresh module.
@@ -195,7 +196,7 @@ load_failed(Errors) ->
 
 record(Items, Brutal) ->
     Formers = [{Module, Former} || #{mod := Module, former := Former} <- Items],
-    _ = emqx_hot_apply_undo:push(
+    ok = emqx_hot_apply_undo:push(
         emqx_hot_apply_report:text("loading ~0tp", [[M || {M, _} <- Formers]]),
         fun() -> put_back(Formers, Brutal) end
     ),
@@ -231,12 +232,21 @@ former_item(Module, none, _Brutal) ->
     _ = code:delete(Module),
     _ = code:soft_purge(Module),
     ok;
-former_item(Module, lost, _Brutal) ->
-    {attention,
-        emqx_hot_apply_report:text(
-            "~tp stays new: the file of its former code has changed or is gone", [Module]
-        )};
-former_item(Module, {known, File, Beam}, Brutal) ->
+former_item(Module, {Kind, File, Md5, Beam}, Brutal) ->
+    case {md5(Module), code:is_loaded(Module), Kind} of
+        %% It was never exchanged, or is back already.
+        {Md5, {file, File}, _} ->
+            ok;
+        {_, _, known} ->
+            vacated(Module, File, Beam, Brutal);
+        {_, _, lost} ->
+            {attention,
+                emqx_hot_apply_report:text(
+                    "~tp stays new: the file of its former code has changed or is gone", [Module]
+                )}
+    end.
+
+vacated(Module, File, Beam, Brutal) ->
     try
         emqx_hot_apply_purge:vacate(Module, Brutal),
         {ok, item(Module, File, Beam)}

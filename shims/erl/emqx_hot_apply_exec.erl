@@ -44,7 +44,7 @@ set_code_path(Ebins, #{patches_dir := Patches}) ->
     Before = code:get_path(),
     HasPatches = Patches =/= undefined andalso filelib:is_dir(Patches),
     Added = Ebins ++ [Patches || HasPatches],
-    _ = emqx_hot_apply_undo:push(<<"the code path">>, fun() -> unset_code_path(Before, Added) end),
+    ok = emqx_hot_apply_undo:push(<<"the code path">>, fun() -> unset_code_path(Before, Added) end),
     lists:foreach(
         fun(Dir) ->
             case code:add_patha(Dir) of
@@ -91,7 +91,7 @@ step({restart, #{app := App} = Change}, #{brutal := Brutal}, #{restarted := Rest
     _ = emqx_hot_apply_app:restart(Change, Brutal),
     Counts#{restarted := [App | Restarted -- [App]]};
 step({apply, Module, Function, Args}, _Job, Counts) ->
-    _ = emqx_hot_apply_undo:push(
+    ok = emqx_hot_apply_undo:push(
         emqx_hot_apply_report:text("~tp:~tp/~b has run; what it did itself is not undone", [
             Module, Function, length(Args)
         ])

@@ -5,26 +5,52 @@
 %%% Paths come from the request; this file never invents one, except the marker's temporary sibling.
 -module(emqx_hot_apply_record).
 
--export([write_marker/3, append/2, json/1]).
+-export([write_marker/3, confirm_marker/2, drop_temporary/2, append/2, json/1]).
 
 -type json() ::
     binary() | non_neg_integer() | [{binary(), json()}].
 
-%% Makes the marker name Vsn. Throws permanent_upgrade; Swapped in the log of inverses tells whether
-%% the rename had already happened.
+%% Makes the marker name Vsn. Throws permanent_upgrade; the log of inverses is sealed once the rename
+%% has happened.
 -spec write_marker(file:filename(), string(), binary()) -> ok.
 write_marker(Marker, Vsn, Attempt) ->
-    Dir = filename:dirname(Marker),
-    Temp = filename:join(Dir, ".current-" ++ [C || C <- binary_to_list(Attempt), is_plain(C)]),
-    Content = [unicode:characters_to_binary(Vsn), $\n],
+    Temp = temporary(Marker, Attempt),
     try
-        ok = must(write_synced(Temp, [write, exclusive], Content), "write", Temp),
+        ok = must(write_synced(Temp, [write, exclusive], content(Vsn)), "write", Temp),
         ok = must(file:rename(Temp, Marker), "rename to", Marker)
     catch
         throw:Refusal ->
-            _ = file:delete(Temp),
+            ok = drop_temporary(Marker, Attempt),
             throw(Refusal)
     end,
+    make_durable(Marker, Vsn).
+
+%% Whether the marker names Vsn, because whoever was writing it came as far as that; then it is made
+%% durable.
+-spec confirm_marker(file:filename(), string()) -> boolean().
+confirm_marker(Marker, Vsn) ->
+    Content = content(Vsn),
+    case file:read_file(Marker) of
+        {ok, Content} ->
+            ok = make_durable(Marker, Vsn),
+            true;
+        _ ->
+            false
+    end.
+
+-spec drop_temporary(file:filename(), binary()) -> ok.
+drop_temporary(Marker, Attempt) ->
+    _ = file:delete(temporary(Marker, Attempt)),
+    ok.
+
+temporary(Marker, Attempt) ->
+    Name = ".current-" ++ [C || C <- binary_to_list(Attempt), is_plain(C)],
+    filename:join(filename:dirname(Marker), Name).
+
+content(Vsn) ->
+    <<(unicode:characters_to_binary(Vsn))/binary, $\n>>.
+
+make_durable(Marker, Vsn) ->
     %% The marker already names the new version: taking the code back now would part the VM from
     %% what the next start boots.
     emqx_hot_apply_undo:seal(
@@ -33,6 +59,7 @@ write_marker(Marker, Vsn, Attempt) ->
             [Marker, Vsn]
         )
     ),
+    Dir = filename:dirname(Marker),
     must(sync_dir(Dir), "sync", Dir).
 
 must(ok, _What, _Path) ->

@@ -7,7 +7,7 @@
 %%% behind once drop/1 has run.
 -module(emqx_hot_apply_state).
 
--export([keep/1, note/1, revert/2, settle/2, drop/1]).
+-export([keep/1, note/1, revert/3, settle/2, drop/1]).
 
 -export_type([key/0, reverted/0, settled/0]).
 
@@ -17,7 +17,10 @@
     old := [term()],
     new := [term()],
     %% States that have moved on, with what was kept for them.
-    moved := [{Old :: term(), Converted :: boolean(), Now :: term()}]
+    moved := [{Old :: term(), Converted :: boolean(), Now :: term()}],
+    %% Who has taken the state back.
+    round => reference(),
+    found => reverted()
 }.
 %% back: the state is again what was kept; Converted tells whether that differs from what it was made
 %% into. moved: the process has worked with its new state since, so the kept one is out of date.
@@ -45,32 +48,39 @@ note(Key) ->
         throw(emqx_hot_apply_kept)
     end.
 
-%% Gives the kept state back, unless the process has changed its state since.
--spec revert(key(), pid()) -> fun((term()) -> term()).
-revert(Key, Helper) ->
+%% Gives the kept state back, unless the process has changed its state since. Once: who takes it back
+%% again, because the first who did so was killed, is told what was found then.
+-spec revert(key(), Round :: reference(), pid()) -> fun((term()) -> term()).
+revert(Key, Round, Helper) ->
     fun(State) ->
         case stored(Key) of
-            #{old := [Old | Olds], new := [State | News]} = Stored ->
-                store(Key, Stored#{old := Olds, new := News}),
-                tell(Helper, {back, Old =/= State}),
-                Old;
-            %% It never came to a new state.
-            #{old := [Old | Olds], new := []} = Stored ->
-                store(Key, Stored#{old := Olds}),
-                tell(Helper, {back, false}),
-                Old;
-            #{old := [Old | Olds], new := [New | News], moved := Moved} = Stored ->
-                store(Key, Stored#{
-                    old := Olds, new := News, moved := Moved ++ [{Old, Old =/= New, State}]
-                }),
-                tell(Helper, moved),
+            #{round := Other} = Stored when Other =/= Round ->
+                tell(Helper, found(Stored)),
                 State;
-            #{moved := Moved} = Stored ->
-                store(Key, Stored#{moved := Moved ++ [{State, true, State}]}),
-                tell(Helper, stranger),
-                State
+            Stored ->
+                {What, Then, Now} = reverted(Stored, State),
+                store(Key, Now#{round => Round, found => What}),
+                tell(Helper, What),
+                Then
         end
     end.
+
+reverted(#{old := [Old | Olds], new := [State | News]} = Stored, State) ->
+    {{back, Old =/= State}, Old, Stored#{old := Olds, new := News}};
+%% It never came to a new state.
+reverted(#{old := [Old | Olds], new := []} = Stored, _State) ->
+    {{back, false}, Old, Stored#{old := Olds}};
+reverted(#{old := [Old | Olds], new := [New | News], moved := Moved} = Stored, State) ->
+    {moved, State, Stored#{
+        old := Olds, new := News, moved := Moved ++ [{Old, Old =/= New, State}]
+    }};
+reverted(#{moved := Moved} = Stored, State) ->
+    {stranger, State, Stored#{moved := Moved ++ [{State, true, State}]}}.
+
+%% What has moved on and is settled by now must not be lowered again.
+found(#{moved := [], found := {back, _} = What}) -> What;
+found(#{moved := []}) -> {back, true};
+found(#{found := What}) -> What.
 
 %% After the new code was asked for a state of the former version: a module without such a clause fails,
 %% or gives the state back as it is. Then the kept state has to do.

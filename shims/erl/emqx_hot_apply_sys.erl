@@ -10,7 +10,7 @@
 -module(emqx_hot_apply_sys).
 
 -export([answering/2, suspend/3, hold/2, change_code/4, resume/1]).
--export([take_back/2, lower/4, forget/2]).
+-export([take_back/3, lower/4, forget/2, await/1]).
 
 -export_type([change/0]).
 
@@ -65,11 +65,11 @@ reason(Other) -> Other.
 
 %% Gives suspended processes the state that they kept, where it is not out of date; tells for each
 %% what emqx_hot_apply_state:revert/2 found.
--spec take_back([pid()], emqx_hot_apply_state:key()) ->
+-spec take_back([pid()], emqx_hot_apply_state:key(), reference()) ->
     {Told :: [{pid(), emqx_hot_apply_state:reverted()}], Late :: [pid()]}.
-take_back(Pids, Key) ->
+take_back(Pids, Key, Round) ->
     Requests = fun() ->
-        [{tell, {replace_state, emqx_hot_apply_state:revert(Key, self())}}, {ask, suspend}]
+        [{tell, {replace_state, emqx_hot_apply_state:revert(Key, Round, self())}}, {ask, suspend}]
     end,
     {_, Told, Late} = speak(Pids, Requests, fun(_Any) -> true end, 5000),
     {Told, Late}.
@@ -120,14 +120,44 @@ present(Pids, Told, Late) ->
 speak([], _Requests, _IsExpected, _Limit) ->
     {[], [], []};
 speak(Pids, Requests, IsExpected, Limit) ->
+    Owner = self(),
     Helpers = [
         spawn_opt(
-            fun() -> exit({spoken, helper(Share, Requests(), IsExpected, Limit)}) end,
+            fun() ->
+                ok = may_begin(Owner),
+                exit({spoken, helper(Share, Requests(), IsExpected, Limit)})
+            end,
             [monitor, {priority, high}]
         )
      || Share <- shares(Pids)
     ],
+    %% Who inherits the attempt has to know who still speaks for it.
+    ok = emqx_hot_apply_memory:write(helpers, [Helper || {Helper, _} <- Helpers]),
+    lists:foreach(fun({Helper, _}) -> Helper ! {Owner, may_begin} end, Helpers),
     lists:foldl(fun gather/2, {[], [], []}, Helpers).
+
+may_begin(Owner) ->
+    Monitor = monitor(process, Owner),
+    receive
+        {Owner, may_begin} ->
+            demonitor(Monitor, [flush]),
+            ok;
+        {'DOWN', Monitor, process, Owner, Reason} ->
+            exit(Reason)
+    end.
+
+%% Waits until the helpers of somebody who was killed have said all that they were about to say.
+-spec await([pid()]) -> ok.
+await(Helpers) ->
+    Monitors = [monitor(process, Helper) || Helper <- Helpers],
+    lists:foreach(
+        fun(Monitor) ->
+            receive
+                {'DOWN', Monitor, process, _, _} -> ok
+            end
+        end,
+        Monitors
+    ).
 
 gather({Helper, Monitor}, {Odd, Told, Late}) ->
     receive
@@ -153,21 +183,23 @@ split(Pids, Size) ->
     end.
 
 %% Some hundred at a time: so a process works while its memory and its answer are still in the caches,
-%% and no queue gets long.
+%% and no queue gets long. Who is slow is not waited for before all others were spoken to.
 helper(Pids, Requests, IsExpected, Limit) ->
     Nobody = {nobody(), none},
     IsAsked = lists:keymember(ask, 1, Requests),
-    lists:foldl(
-        fun(Some, Answers) ->
+    {Slow, Answers} = lists:foldl(
+        fun(Some, {Slow, Answers}) ->
             lists:foreach(fun(Pid) -> send(Pid, Requests, Nobody) end, Some),
             case IsAsked of
-                true -> collect(maps:from_keys(Some, []), IsExpected, Limit, Answers);
-                false -> Answers
+                true -> collect(maps:from_keys(Some, []), Slow, IsExpected, min(Limit, 10), Answers);
+                false -> {Slow, Answers}
             end
         end,
-        {[], [], []},
+        {#{}, {[], [], []}},
         split(Pids, 200)
-    ).
+    ),
+    {Left, {Odd, Told, Late}} = collect(Slow, #{}, IsExpected, Limit, Answers),
+    {Odd, Told, maps:keys(Left) ++ Late}.
 
 %% A process that is gone: what is sent there is not even copied, as the answer to replace_state, which
 %% holds the whole state, would be.
@@ -186,37 +218,28 @@ send(Pid, [{tell, Request} | Requests], Nobody) ->
     Pid ! {system, Nobody, Request},
     send(Pid, Requests, Nobody).
 
-%% Monitors cost as much as questions, so only those are watched that make themselves waited for.
-collect(Asked, _IsExpected, _Limit, Answers) when map_size(Asked) =:= 0 ->
-    Answers;
-collect(Asked, IsExpected, Limit, Answers) ->
+%% Waits for those who were asked, until nobody says anything for so long, and listens to the slow ones
+%% meanwhile. Monitors cost as much as questions, so only those are watched that make themselves waited
+%% for.
+collect(Asked, Slow, _IsExpected, _Limit, Answers) when map_size(Asked) =:= 0 ->
+    {Slow, Answers};
+collect(Asked, Slow, IsExpected, Limit, {Odd, Told, Late} = Answers) ->
     receive
-        Message -> collected(Message, Asked, IsExpected, Limit, Answers, fun collect/4)
-    after min(Limit, 10) ->
+        {Pid, Answer} when is_map_key(Pid, Asked); is_map_key(Pid, Slow) ->
+            Heard =
+                case IsExpected(Answer) of
+                    true -> Answers;
+                    false -> {[{Pid, Answer} | Odd], Told, Late}
+                end,
+            collect(maps:remove(Pid, Asked), maps:remove(Pid, Slow), IsExpected, Limit, Heard);
+        {emqx_hot_apply_state, Pid, What} ->
+            collect(Asked, Slow, IsExpected, Limit, {Odd, [{Pid, What} | Told], Late});
+        {'DOWN', _, process, Pid, _} when is_map_key(Pid, Asked); is_map_key(Pid, Slow) ->
+            Heard = {Odd, [{Pid, gone} | Told], Late},
+            collect(maps:remove(Pid, Asked), maps:remove(Pid, Slow), IsExpected, Limit, Heard);
+        _Stray ->
+            collect(Asked, Slow, IsExpected, Limit, Answers)
+    after Limit ->
         lists:foreach(fun(Pid) -> monitor(process, Pid) end, maps:keys(Asked)),
-        watch(Asked, IsExpected, Limit, Answers)
+        {maps:merge(Slow, Asked), Answers}
     end.
-
-watch(Asked, _IsExpected, _Limit, Answers) when map_size(Asked) =:= 0 ->
-    Answers;
-watch(Asked, IsExpected, Limit, {Odd, Told, Late} = Answers) ->
-    receive
-        Message -> collected(Message, Asked, IsExpected, Limit, Answers, fun watch/4)
-    after Limit -> {Odd, Told, maps:keys(Asked) ++ Late}
-    end.
-
-collected({Pid, Answer}, Asked, IsExpected, Limit, Answers, Next) when is_map_key(Pid, Asked) ->
-    {Odd, Told, Late} = Answers,
-    Left = maps:remove(Pid, Asked),
-    case IsExpected(Answer) of
-        true -> Next(Left, IsExpected, Limit, Answers);
-        false -> Next(Left, IsExpected, Limit, {[{Pid, Answer} | Odd], Told, Late})
-    end;
-collected({emqx_hot_apply_state, Pid, What}, Asked, IsExpected, Limit, {Odd, Told, Late}, Next) ->
-    Next(Asked, IsExpected, Limit, {Odd, [{Pid, What} | Told], Late});
-collected({'DOWN', _, process, Pid, _}, Asked, IsExpected, Limit, {Odd, Told, Late}, Next) when
-    is_map_key(Pid, Asked)
-->
-    Next(maps:remove(Pid, Asked), IsExpected, Limit, {Odd, [{Pid, gone} | Told], Late});
-collected(_Stray, Asked, IsExpected, Limit, Answers, Next) ->
-    Next(Asked, IsExpected, Limit, Answers).

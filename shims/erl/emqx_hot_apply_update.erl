@@ -5,7 +5,7 @@
 %%% So everything that takes time is done before: code is prepared, old code is purged, and who does not
 %%% answer now is not waited for by the others. No process works on before all of them have changed:
 %%% while they stand still, a failure takes nothing from them.
-%%% What is undone later, because a later step fails, is undone process by process: see take_back/7.
+%%% What is undone later, because a later step fails, is undone process by process: see take_back/6.
 -module(emqx_hot_apply_update).
 
 -export([perform/5, forget/0]).
@@ -26,25 +26,30 @@ perform(Module, Extra, Parts, Planned, #{from := From, limit := Limit, brutal :=
     %% A purge looks at every process of the VM: not while some of them wait.
     emqx_hot_apply_purge:vacate(Module, Brutal),
     Key = make_ref(),
-    hold(Key, []),
-    _ = emqx_hot_apply_undo:push(
+    Pids = [Pid || {Pid, _} <- Targets],
+    %% Resuming a process that is not suspended changes nothing: so all of them, before the first is.
+    ok = emqx_hot_apply_memory:write({update, Key}, Pids),
+    ok = emqx_hot_apply_undo:push(
         emqx_hot_apply_report:text("suspending processes of ~tp", [Module]),
         fun() -> release(Key) end
     ),
-    {Suspended, Missed, Begun} = suspend([Pid || {Pid, _} <- Targets], [], Key, Limit, 4),
-    hold(Key, Suspended),
+    {Suspended, Missed, Begun} = suspend(Pids, [], Key, Limit, 4),
     emqx_hot_apply_code:load(Parts, Brutal),
-    _ = emqx_hot_apply_undo:push(
+    Down = {Module, {down, From}, Extra},
+    IsLoaded = Parts =/= [],
+    Changed =
+        case Missed of
+            [] -> all;
+            _ -> Suspended
+        end,
+    ok = emqx_hot_apply_undo:push(
         emqx_hot_apply_report:text("changing the state of processes of ~tp", [Module]),
-        fun() ->
-            Down = {Module, {down, From}, Extra},
-            Known = Missed ++ [Pid || {Pid, _} <- Targets],
-            take_back(Key, Down, Parts, Known, Suspended, Supervisors, Limit)
-        end
+        fun() -> take_back(Key, Down, IsLoaded, Changed, Supervisors, Limit) end
     ),
     Change = {Module, From, Extra},
     Failed = emqx_hot_apply_sys:change_code(Suspended, Key, Change, max(Limit, 5000)),
     Failed =:= [] orelse failed(Module, Failed, Suspended),
+    ok = emqx_hot_apply_memory:write({works, Key}, true),
     emqx_hot_apply_sys:resume(Suspended),
     Took = erlang:monotonic_time(microsecond) - Begun,
     Missed =:= [] orelse
@@ -85,8 +90,6 @@ failed(Module, [{Pid, Reason} | _] = Failed, Suspended) ->
 %% A process that is busy would make all others wait for as long as it is. So they are let go on after
 %% a short silence, it is waited for with nobody suspended, and then it is tried again.
 suspend(Pids, Missed, Key, Limit, Tries) ->
-    %% What interrupts now can undo it: resuming a process that is not suspended changes nothing.
-    hold(Key, Pids),
     Begun = erlang:monotonic_time(microsecond),
     case emqx_hot_apply_sys:suspend(Pids, Key, patience(Limit)) of
         {Suspended, []} ->
@@ -100,68 +103,82 @@ suspend(Pids, Missed, Key, Limit, Tries) ->
             suspend(Again ++ Suspended, Silent ++ Missed, Key, Limit, Tries - 1)
     end.
 
-%% Processes that stand still, or keep their old state, for the sake of this attempt.
-hold(Key, Pids) ->
-    _ = put({emqx_hot_apply_update, Key}, Pids),
-    ok.
-
 %% Their supervisors start those that have to end anew: on the former code, which is back by now.
 release(Key) ->
-    Doomed =
-        case erase({emqx_hot_apply_doomed, Key}) of
-            undefined -> [];
-            Listed -> Listed
-        end,
-    lists:foreach(fun(Pid) -> exit(Pid, kill) end, Doomed),
-    emqx_hot_apply_sys:resume(get({emqx_hot_apply_update, Key})).
+    lists:foreach(
+        fun(Pid) -> exit(Pid, kill) end, emqx_hot_apply_memory:read({doomed, Key}, [])
+    ),
+    emqx_hot_apply_sys:resume(met(Key)).
 
 %% The end of the attempt: no state is kept any longer.
 -spec forget() -> ok.
 forget() ->
     lists:foreach(
-        fun
-            ({{emqx_hot_apply_update, Key}, Pids}) ->
-                _ = erase({emqx_hot_apply_update, Key}),
-                emqx_hot_apply_sys:forget(Pids, Key);
-            (_Other) ->
-                ok
-        end,
-        get()
+        fun({Key, _}) -> emqx_hot_apply_sys:forget(met(Key), Key) end,
+        emqx_hot_apply_memory:matching(update)
     ).
+
+%% Processes that stand still, or keep their old state, for the sake of this update.
+met(Key) ->
+    emqx_hot_apply_memory:read({strangers, Key}, []) ++
+        emqx_hot_apply_memory:read({update, Key}, []).
 
 %% The inverse of the change of states; it ends with all processes suspended, so that the former code
 %% can be loaded back. A process that has not worked since gets the very state that it had. Where one
 %% has, that state is out of date, so the new code is asked for one of the former version (OTP's
 %% {down, Vsn}). An author who has not thought of that leaves only the old state, which is told; and a
 %% process that was started since has not even that, and is ended if it can't be understood.
-take_back(Key, Down, Parts, Known, Changed, Supervisors, Limit) ->
-    Pids = Changed ++ strangers(element(1, Down), Parts, Known, Supervisors, Limit),
-    {Held, Late} = emqx_hot_apply_sys:hold(Pids, max(Limit, 5000)),
-    hold(Key, Held),
-    {Told, Late2} = emqx_hot_apply_sys:take_back(Held, Key),
+take_back(Key, {Module, _, _} = Down, IsLoaded, Changed, Supervisors, Limit) ->
+    Strangers = strangers(Module, IsLoaded, Key, Supervisors, Limit),
+    ok = emqx_hot_apply_memory:write({strangers, Key}, Strangers),
+    Pids = Strangers ++ changed(Changed, Key),
+    {Held, Late} = hold(Pids, Limit, emqx_hot_apply_memory:read({works, Key}, false)),
+    ok = emqx_hot_apply_memory:write({works, Key}, false),
+    {Told, Late2} = emqx_hot_apply_sys:take_back(Held, Key, make_ref()),
     Rest = lists:usort([Pid || {Pid, What} <- Told, What =:= moved orelse What =:= stranger]),
     {Settled, Late3} = emqx_hot_apply_sys:lower(Rest, Key, Down, max(Limit, 5000)),
     Strange = maps:from_list([{Pid, []} || {Pid, stranger} <- Told]),
     Converted = lists:any(fun({_, What}) -> What =:= {back, true} orelse What =:= moved end, Told),
     Unknown = [Pid || {Pid, unknown} <- Settled, is_map_key(Pid, Strange), Converted],
-    _ = put({emqx_hot_apply_doomed, Key}, Unknown),
+    ok = emqx_hot_apply_memory:write({doomed, Key}, Unknown),
     Forced = [Pid || {Pid, forced} <- Settled],
-    Stuck = Late ++ Late2 ++ Late3,
-    Module = element(1, Down),
-    case Stuck of
+    case Late ++ Late2 ++ Late3 of
         [] -> remark(forced(Module, Forced) ++ ended(Module, Unknown));
-        _ -> {attention, [stuck(Module, Stuck)]}
+        Stuck -> {attention, [stuck(Module, Stuck)]}
+    end.
+
+changed(all, Key) -> emqx_hot_apply_memory:read({update, Key}, []);
+changed(Pids, _Key) -> Pids.
+
+%% Processes that stand still already stay so. Where they work, one may wait for the answer of another
+%% that is suspended by now: so they are let go on after a short silence, as for the update itself.
+hold(Pids, Limit, IsWorking) ->
+    hold(Pids, Limit, IsWorking, 4).
+
+hold(Pids, Limit, IsWorking, Tries) when not IsWorking; Tries =:= 1 ->
+    emqx_hot_apply_sys:hold(Pids, max(Limit, 5000));
+hold(Pids, Limit, true, Tries) ->
+    case emqx_hot_apply_sys:hold(Pids, patience(Limit)) of
+        {Held, []} ->
+            {Held, []};
+        {Held, Late} ->
+            emqx_hot_apply_sys:resume(Held),
+            {Again, Silent} = emqx_hot_apply_sys:answering(Late, max(Limit, 5000)),
+            {Stopped, Stuck} = hold(Again ++ Held, Limit, true, Tries - 1),
+            {Stopped, Silent ++ Stuck}
     end.
 
 %% Started on the new code since it was loaded. Supervisors that do not answer are no reason to leave
 %% the others as they are.
-strangers(_Module, [], _Known, _Supervisors, _Limit) ->
+strangers(_Module, false, _Key, _Supervisors, _Limit) ->
     [];
-strangers(Module, _Parts, Known, Supervisors, Limit) ->
-    try emqx_hot_apply_procs:newcomers(Module, [{Pid, Pid} || Pid <- Known], Supervisors, Limit) of
-        Found -> [Pid || {Pid, _} <- Found]
+strangers(Module, true, Key, Supervisors, Limit) ->
+    Known = emqx_hot_apply_memory:read({strangers, Key}, []),
+    Met = [{Pid, Pid} || Pid <- met(Key)],
+    try emqx_hot_apply_procs:newcomers(Module, Met, Supervisors, Limit) of
+        Found -> [Pid || {Pid, _} <- Found] ++ Known
     catch
-        throw:{refused, _, _} -> []
+        throw:{refused, _, _} -> Known
     end.
 
 remark([]) -> ok;

@@ -13,7 +13,8 @@ main() ->
         hot_apply_update_tests,
         hot_apply_restart_tests,
         hot_apply_owner_tests,
-        hot_apply_undo_tests
+        hot_apply_undo_tests,
+        hot_apply_killed_tests
     ],
     Cases = [
         {Suite, Case}

@@ -9,6 +9,9 @@
 
 -define(AGENT, [
     emqx_hot_apply_report,
+    emqx_hot_apply_memory,
+    emqx_hot_apply_guardian,
+    emqx_hot_apply_outcome,
     emqx_hot_apply_undo,
     emqx_hot_apply_record,
     emqx_hot_apply_hop,
@@ -158,14 +161,24 @@ collect(Attempt, Monitor, Limit, Steps) ->
         {emqx_hot_apply, Attempt, {step, Step, Detail}} ->
             collect(Attempt, Monitor, Limit, [{Step, Detail} | Steps]);
         {emqx_hot_apply, Attempt, {Outcome, Map}} ->
-            receive
-                {'DOWN', Monitor, process, _, normal} -> ok
-            end,
+            ok = wait_idle(),
             {Outcome, Map#{steps => lists:reverse(Steps)}};
+        %% Its guardian goes on, if it has one.
+        {'DOWN', Monitor, process, _, killed} ->
+            collect(Attempt, Monitor, min(Limit, 10000), Steps);
         {'DOWN', Monitor, process, _, Reason} ->
             {died, Reason, Steps}
     after Limit ->
         {timeout, Steps}
+    end.
+
+wait_idle() ->
+    case emqx_hot_apply:status() of
+        idle ->
+            ok;
+        {running, _} ->
+            timer:sleep(10),
+            wait_idle()
     end.
 
 %% In the VM: a command that starts an attempt and is gone at once.
