@@ -1,6 +1,9 @@
 //! Brings the agent into the VM and takes it out again. Both are done under a lock in the VM, by one
 //! process there: loading a module twice more ends processes that still run its older code, and one
 //! of those may be the owner of an attempt.
+//!
+//! A janitor in the VM takes it out: when this program says so, or when the connection is gone, and
+//! never while an attempt runs. It is none of the agent's code, so that nothing holds on to that.
 
 use super::AgentError;
 use crate::dist::{Connection, Deadline, DistError, RawOutcome};
@@ -62,6 +65,74 @@ const LOAD: &str = r"
     end,
 ";
 
+/// Who works on an attempt in this VM.
+const WORKERS: &str = r"
+    AtWork = fun() ->
+        Names = [emqx_hot_apply, emqx_hot_apply_guardian],
+        [Pid || Name <- Names, Pid <- [whereis(Name)], is_pid(Pid)]
+    end,
+";
+
+/// Waits until `Commander` is gone, or somebody wants the agent to go, and until no attempt runs; then
+/// deletes the modules under the lock. Nobody waits for the memory of their code: a purge looks at every
+/// process of the VM, for each module, and a process that is busy may hold on to some of it for long.
+/// The lock is taken by a second process, because one has one name; whoever ends the first ends it.
+const JANITOR: &str = r"
+    Parted = fun Parted() ->
+        case lists:member(Commander, nodes(connected)) of
+            true ->
+                receive
+                    {part, From} -> From;
+                    {nodedown, Commander, _} -> Parted();
+                    _ -> Parted()
+                end;
+            false -> self()
+        end
+    end,
+    Idle = fun Idle() ->
+        case AtWork() of
+            [] -> idle;
+            [Worker | _] ->
+                Monitor = monitor(process, Worker),
+                receive {'DOWN', Monitor, process, _, _} -> Idle() end
+        end
+    end,
+    Delete = fun Delete() ->
+        Idle(),
+        Lock(),
+        case AtWork() of
+            [] -> [[code:soft_purge(M), code:delete(M)] || M <- Modules];
+            _ -> unregister(emqx_hot_apply_loader), Delete()
+        end
+    end,
+    Purge = fun Purge(Pause) ->
+        case [M || M <- Modules, erlang:check_old_code(M), not code:soft_purge(M)] of
+            [_ | _] when Pause < 1000000 -> timer:sleep(Pause), Purge(2 * Pause);
+            _ -> done
+        end
+    end,
+    Janitor = fun() ->
+        register(emqx_hot_apply_janitor, self()),
+        ok = net_kernel:monitor_nodes(true, [{node_type, all}]),
+        From = Parted(),
+        {Deleter, Monitor} = spawn_opt(Delete, [link, monitor]),
+        receive {'DOWN', Monitor, process, Deleter, _} -> unregister(emqx_hot_apply_janitor) end,
+        From ! {self(), deleted},
+        process_flag(priority, low),
+        Purge(1000)
+    end,
+    Hire = fun() ->
+        case whereis(emqx_hot_apply_janitor) of
+            undefined -> ok;
+            Former ->
+                Gone = monitor(process, Former),
+                exit(Former, kill),
+                receive {'DOWN', Gone, process, _, _} -> ok end
+        end,
+        spawn(Janitor)
+    end,
+";
+
 /// Evaluates `action` with the agent in the VM. While an attempt runs there the agent that is in
 /// the VM already is used as it is.
 pub(super) fn with_agent(
@@ -71,14 +142,15 @@ pub(super) fn with_agent(
     deadline: Deadline,
 ) -> Result<RawTerm, AgentError> {
     let text = format!(
-        "{LOCK} case whereis(emqx_hot_apply) of
-            undefined ->
-                {LOAD}
+        "{LOCK} {WORKERS} case AtWork() of
+            [] ->
+                {LOAD} {JANITOR}
+                Hire(),
                 case Load() of
                     loaded -> {{answer, {action}}};
                     {{not_loaded, Why}} -> {{not_loaded, io_lib:format(\"~0tp\", [Why], [{{chars_limit, 2000}}])}}
                 end;
-            _Owner -> {{answer, {action}}}
+            _ -> {{answer, {action}}}
         end."
     );
     let sources = HOT_APPLY
@@ -86,6 +158,9 @@ pub(super) fn with_agent(
         .map(|(name, source)| tuple(vec![string(&format!("{name}.erl")), binary(source)]));
     let mut bindings = bindings.to_vec();
     bindings.push(("Sources", RawTerm::of(&list(sources.collect()))));
+    let modules = HOT_APPLY.iter().map(|(name, _)| atom(name)).collect();
+    bindings.push(("Modules", RawTerm::of(&list(modules))));
+    bindings.push(("Commander", RawTerm::of(&atom(&connection.name()))));
     let outcome = program::run(connection, &text, &bindings, deadline)?;
     if let Some([_, answer]) = returned(&outcome).and_then(|term| tagged(term, "answer")) {
         return Ok(answer.own());
@@ -108,31 +183,31 @@ pub(super) fn with_agent(
     }
 }
 
-/// Takes the agent out of the VM, unless an attempt runs in it. What cannot be done is left to the
-/// next command: a module that lies unused does no harm. Nobody waits for the memory of its code: a
-/// purge looks at every process of the VM, for each module.
+/// Has the agent taken out of the VM. While an attempt runs in it nobody waits for that: the janitor
+/// does it then.
 pub(super) fn remove_when_idle(connection: &mut Connection) {
-    let text = format!(
-        "{LOCK}
-        Remove = fun Remove(Tries) ->
-            case whereis(emqx_hot_apply) of
-                undefined ->
-                    [[code:soft_purge(M), code:delete(M)] || M <- Modules],
-                    spawn(fun() ->
-                        process_flag(priority, low),
-                        Lock(),
-                        [code:soft_purge(M) || M <- Modules]
-                    end);
-                _Owner when Tries > 0 -> timer:sleep(50), Remove(Tries - 1);
-                _Owner -> in_use
-            end
-        end,
-        Remove(40)."
-    );
-    let modules = HOT_APPLY.iter().map(|(name, _)| atom(name)).collect();
-    let bindings = [("Modules", RawTerm::of(&list(modules)))];
+    let text = r"
+        case whereis(emqx_hot_apply_janitor) of
+            undefined -> gone;
+            Janitor ->
+                Monitor = monitor(process, Janitor),
+                Janitor ! {part, self()},
+                Look = fun Look(0) -> in_use;
+                           Look(Tries) ->
+                    receive
+                        {Janitor, deleted} -> deleted;
+                        {'DOWN', Monitor, process, Janitor, _} -> gone
+                    after 50 ->
+                        case whereis(emqx_hot_apply_janitor) of
+                            Janitor -> Look(Tries - 1);
+                            _ -> gone
+                        end
+                    end
+                end,
+                Look(40)
+        end.";
     let deadline = Deadline::after(Some(GOODBYE));
-    if let Err(error) = program::run(connection, &text, &bindings, deadline) {
-        tracing::debug!(%error, "the agent stays in the node");
+    if let Err(error) = program::run(connection, text, &[], deadline) {
+        tracing::debug!(%error, "the agent stays in the node for now");
     }
 }

@@ -192,6 +192,11 @@ impl Connection {
         }
     }
 
+    /// The name by which the node knows this end of the connection.
+    pub(crate) fn name(&self) -> String {
+        self.identity.name.to_string()
+    }
+
     /// The process of this program on the node: the group leader of what it calls, and where
     /// messages can be sent to.
     #[must_use]
