@@ -201,6 +201,10 @@ impl Node for RelupNode<'_> {
         agent::running_attempt(self.connection()?).map_err(agent_error)
     }
 
+    fn abandoned_attempt(&mut self) -> Result<Option<String>, NodeError> {
+        agent::abandoned_attempt(self.connection()?).map_err(agent_error)
+    }
+
     fn trees_in_use(&mut self) -> Result<Vec<PathBuf>, NodeError> {
         let found = in_use::observe(self.release);
         if let Some(pid) = found.booting {

@@ -97,7 +97,11 @@ fn explain(error: NodeError, log: &AttemptLog<'_>, node: &mut dyn Node) -> Error
         ))
     };
     match error {
-        NodeError::Lost(text) => lost(&text),
+        // The connection may be as good as ever: then it is the node that lost the attempt.
+        NodeError::Lost(text) => match node.abandoned_attempt() {
+            Ok(Some(attempt)) => Error::Abandoned { attempt },
+            _ => lost(&text),
+        },
         NodeError::NotRunning(text) => Error::NodeNotRunning(text),
         NodeError::Unreachable(text) => Error::NodeUnreachable(text),
         NodeError::Rpc(text) => match (node.running_attempt(), log.node_has_begun()) {

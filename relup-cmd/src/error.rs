@@ -34,6 +34,11 @@ pub(crate) enum Error {
     /// The connection broke while the node was applying.
     #[error("{0}")]
     NodeLost(String),
+    /// Everything in the node that could have ended an attempt was killed.
+    #[error(
+        "the node stopped in the middle of attempt {attempt}: what runs in it is of two versions, and processes may be suspended"
+    )]
+    Abandoned { attempt: String },
     /// Hand-placed patches would shadow the target's modules.
     #[error("{} holds patches: {}", dir.display(), files.join(", "))]
     PatchesDirNotEmpty { dir: PathBuf, files: Vec<String> },
@@ -261,6 +266,7 @@ impl Error {
             Error::NodeUnreachable(_) => "node_unreachable",
             Error::NodeRpc(_) => "node_rpc_failed",
             Error::NodeLost(_) => "node_connection_lost",
+            Error::Abandoned { .. } => "apply_abandoned",
             Error::PatchesDirNotEmpty { .. } => "patches_dir_not_empty",
             Error::TargetTarballNotFound { .. } => "target_tarball_not_found",
             Error::CannotReadTargetTarball { .. } => "cannot_read_target_tarball",
@@ -313,6 +319,7 @@ impl Error {
             Error::ApplyFailed(ApplyFailure { restored: true, .. }) => 3,
             Error::ApplyFailed(_)
             | Error::NodeLost(_)
+            | Error::Abandoned { .. }
             | Error::InterruptedApply
             | Error::MarkerNotPutBack { .. } => 4,
             Error::Locked { .. }

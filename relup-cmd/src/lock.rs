@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt;
@@ -70,6 +70,12 @@ impl RelupLock {
             Ok(_free) => None,
             Err((file, _)) => Some(holder(&file)),
         }
+    }
+
+    /// Since when somebody holds the lock, as far as the file tells: the pid is written at once.
+    pub(crate) fn held_since(base: &BaseRoot) -> Option<SystemTime> {
+        RelupLock::holder(base)?;
+        fs::metadata(base.lock()).ok()?.modified().ok()
     }
 
     /// Removes the lock file by hand, for a process that ends without unwinding.

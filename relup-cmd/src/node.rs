@@ -30,6 +30,10 @@ pub trait Node {
     /// An apply goes on inside the node after its command died, so a free lock file proves nothing.
     fn running_attempt(&mut self) -> Result<Option<String>, NodeError>;
 
+    /// The id of the attempt in whose middle the node stopped, because everything in it that could have
+    /// ended the attempt was killed: what runs there is of two versions, until it is restarted.
+    fn abandoned_attempt(&mut self) -> Result<Option<String>, NodeError>;
+
     /// The directories that running nodes of this installation were booted from or load code from;
     /// none where no node runs. An error where one of them can't tell.
     fn trees_in_use(&mut self) -> Result<Vec<PathBuf>, NodeError>;

@@ -37,7 +37,7 @@ pub(crate) fn run(
     let running = if args.cold {
         Running::ask_or_look(install, node)?
     } else {
-        Running::ask(node)?
+        Running::ask_whole(node)?
     };
     let prepared = Prepared::of(args, install, &lock, running, node, console, interrupt)?;
     interrupt.check()?;

@@ -43,6 +43,16 @@ impl Running {
         })
     }
 
+    /// For an upgrade of the node itself: one that stopped in the middle of another cannot be told apart
+    /// from any version, and is refused.
+    pub(crate) fn ask_whole(node: &mut dyn Node) -> Result<Running, Error> {
+        let running = Running::ask(node)?;
+        match node.abandoned_attempt()? {
+            Some(attempt) => Err(Error::Abandoned { attempt }),
+            None => Ok(running),
+        }
+    }
+
     /// For an upgrade that the next start sees: the version is the running one, or that of the tree in
     /// force where nothing runs; what it is made of is read from its files either way.
     ///

@@ -13,6 +13,7 @@ use relup::marker::Marker;
 
 use crate::durable;
 use crate::error::Error;
+use crate::lock::RelupLock;
 use crate::regular::{self, ReadError};
 use crate::stage;
 
@@ -67,6 +68,26 @@ pub(crate) fn read_records(base: &BaseRoot) -> Result<Vec<Record>, Error> {
             Err(Error::io(&path, "read", std::io::Error::other(reason)))
         }
     }
+}
+
+/// Whether the node has ended the upgrade that the holder of the lock began, who has not ended himself:
+/// stopped, or busy with what comes after. An attempt from before he took the lock is not his.
+pub(crate) fn node_has_ended(base: &BaseRoot) -> bool {
+    let Some(since) = RelupLock::held_since(base).and_then(|at| Timestamp::try_from(at).ok())
+    else {
+        return false;
+    };
+    let records = read_records(base).unwrap_or_default();
+    let Some(last) = records.last().map(|record| record.attempt.clone()) else {
+        return false;
+    };
+    let mut own = records.iter().filter(|record| record.attempt == last);
+    let is_later = |at: &str| {
+        at.parse::<Timestamp>()
+            .is_ok_and(|at| at.as_millisecond() >= since.as_millisecond())
+    };
+    own.clone().next().is_some_and(|first| is_later(&first.at))
+        && own.any(|record| record.step == Step::Finished && record.by == By::Node)
 }
 
 /// Replaces the journal by an empty one, if there is one.

@@ -40,11 +40,16 @@ pub(crate) fn run(
     let facts = node.facts();
     let holder = RelupLock::holder(&install.base);
     let in_vm = node.running_attempt().ok().flatten();
-    let under_way = holder.is_some() || in_vm.is_some();
+    let abandoned = node.abandoned_attempt().ok().flatten();
+    // A command may be stopped, or have more to do, when its node is done.
+    let ended = in_vm.is_none() && state::node_has_ended(&install.base);
+    let under_way = in_vm.is_some() || holder.is_some() && !ended;
     let next = Next::of(install, &marker);
     let boot = Boot::of(install, &marker);
     let replaced = replaced::below(&marker, &install.base);
-    let headline = if under_way {
+    let headline = if let Some(attempt) = &abandoned {
+        format!("stopped in the middle of attempt {attempt}; restart the node")
+    } else if under_way {
         "in-progress".to_owned()
     } else {
         match (&facts, &next) {
@@ -86,7 +91,7 @@ pub(crate) fn run(
         None => "last attempt: none".to_owned(),
     });
     // Another user's, or one that can't be removed while the node can't be asked.
-    let left_over = if under_way {
+    let left_over = if under_way || holder.is_some() {
         Vec::new()
     } else {
         debris::temporary(&install.base)
@@ -97,11 +102,7 @@ pub(crate) fn run(
             left_over.join(", ")
         ));
     }
-    match (&holder, &in_vm) {
-        (_, Some(attempt)) => lines.push(format!("at work: the node, attempt {attempt}")),
-        (Some(holder), None) => lines.push(format!("at work: {holder}")),
-        (None, None) => {}
-    }
+    lines.extend(at_work(holder.as_deref(), in_vm.as_deref(), ended));
     let (node_state, node_reason) = node_json(&facts);
     let facts = facts.ok();
     Ok(Answer {
@@ -129,7 +130,20 @@ pub(crate) fn run(
     )
     .field("last_attempt", json!(last.map(|row| row.to_json())))
     .field("left_over", left_over)
-    .field("at_work", json!(in_vm.or(holder))))
+    .field("at_work", json!(in_vm.or(holder)))
+    .field("abandoned_attempt", json!(abandoned)))
+}
+
+/// Who is at work.
+fn at_work(holder: Option<&str>, in_vm: Option<&str>, ended: bool) -> Option<String> {
+    match (holder, in_vm) {
+        (_, Some(attempt)) => Some(format!("at work: the node, attempt {attempt}")),
+        (Some(holder), None) if ended => Some(format!(
+            "at work: {holder}; the node has ended its upgrade, the command has not"
+        )),
+        (Some(holder), None) => Some(format!("at work: {holder}")),
+        (None, None) => None,
+    }
 }
 
 /// What the next start boots.

@@ -41,7 +41,7 @@ pub(crate) fn run(
     interrupt: &Interrupt,
 ) -> Result<Answer, Error> {
     let lock = take_lock(install, node, console)?.lock;
-    let running = Running::ask(node)?;
+    let running = Running::ask_whole(node)?;
     let prepared = Prepared::of(args, install, &lock, running, node, console, interrupt)?;
     let mut hop = find_hop(args, install, &prepared, node, console)?;
     let (staged, tree) = (

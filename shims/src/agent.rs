@@ -166,6 +166,22 @@ pub fn running_attempt(connection: &mut Connection) -> Result<Option<String>, Ag
     }
 }
 
+/// The attempt in whose middle the node stopped, because both processes that could have ended it were
+/// killed: nobody knows what runs in it, until it is restarted.
+pub fn abandoned_attempt(connection: &mut Connection) -> Result<Option<String>, AgentError> {
+    if is_running(connection)? {
+        return Ok(None);
+    }
+    let deadline = Deadline::after(Some(ANSWER_TIMEOUT));
+    let key = [atom("emqx_hot_apply"), atom("attempt")].map(|term| RawTerm::of(&term));
+    let witness = connection.call_helper(("application", "get_env"), &key, deadline)?;
+    let witness = returned(&witness)
+        .ok_or_else(|| AgentError::Answer("it does not tell its environment".to_owned()))?;
+    Ok(tagged(witness, "ok").map(|[_, attempt]| {
+        String::from_utf8_lossy(attempt.binary().unwrap_or_default()).into_owned()
+    }))
+}
+
 /// Has the node evaluate hop files that are expressions; nothing is applied. For each: where it
 /// leads, or what is wrong with it.
 pub fn evaluate_hops(
@@ -202,16 +218,21 @@ pub fn evaluate_hops(
         .collect()
 }
 
-/// Whether there is an owner of an attempt.
+/// Whether somebody works on an attempt: its owner, or the guardian of one that was killed.
 fn is_running(connection: &mut Connection) -> Result<bool, DistError> {
     let deadline = Deadline::after(Some(ANSWER_TIMEOUT));
-    let name = [RawTerm::of(&atom("emqx_hot_apply"))];
-    let owner = connection.call_helper(("erlang", "whereis"), &name, deadline)?;
-    match &owner {
-        RawOutcome::Return(owner) => Ok(owner.as_raw().is_pid()),
-        RawOutcome::NodeDown => Err(DistError::Closed("the node went away".to_owned())),
-        _ => Err(DistError::Protocol("the node does not answer".to_owned())),
+    for name in ["emqx_hot_apply", "emqx_hot_apply_guardian"] {
+        let name = [RawTerm::of(&atom(name))];
+        match connection.call_helper(("erlang", "whereis"), &name, deadline)? {
+            RawOutcome::Return(owner) if owner.as_raw().is_pid() => return Ok(true),
+            RawOutcome::Return(_) => {}
+            RawOutcome::NodeDown => {
+                return Err(DistError::Closed("the node went away".to_owned()));
+            }
+            _ => return Err(DistError::Protocol("the node does not answer".to_owned())),
+        }
     }
+    Ok(false)
 }
 
 /// The request as the agent takes it.

@@ -15,6 +15,9 @@ impl Error {
             Error::MarkerNotPutBack { .. } => {
                 "see to the disk, then run the command again; `emqx relup status` tells what the next start boots"
             }
+            Error::Abandoned { .. } => {
+                "restart the node with `emqx restart`; `emqx relup status` tells what it boots"
+            }
             Error::NodeLost(_) | Error::InterruptedApply => {
                 "`emqx relup status` and `emqx relup logs` tell how it ended"
             }

@@ -140,6 +140,57 @@ fn a_marker_of_the_plugin_below_a_deployed_tree_is_followed() {
     );
 }
 
+/// A record of the node's, as late as that.
+fn node_record(at: &str, step: &str, result: &str) -> String {
+    format!(
+        "{{\"at\":\"{at}\",\"attempt\":\"a\",\"action\":\"upgrade\",\"step\":\"{step}\",\"by\":\"node\",\"from\":\"5.10.4\",\"to\":\"5.10.5\"{result}}}\n"
+    )
+}
+
+#[test]
+fn a_command_that_lags_behind_its_node_hides_nothing() {
+    let ended = |at| {
+        node_record(at, "planned", "") + &node_record(at, "finished", ",\"result\":\"success\"")
+    };
+    let site = Site::with_hop();
+    let _lock = RelupLock::acquire(site.base()).expect("free");
+    let mut node = site.node();
+    write(&site.base().journal(), &ended("2999-01-01T00:00:00.000Z"));
+    let words = ["; the node has ended its upgrade, the command has not"];
+    check(&site, &mut node, "idle", &words);
+    // Of somebody who held the lock before.
+    write(&site.base().journal(), &ended("2001-01-01T00:00:00.000Z"));
+    check(&site, &mut node, "in-progress", &[]);
+    let begun = node_record("2999-01-01T00:00:00.000Z", "planned", "");
+    write(&site.base().journal(), &begun);
+    check(&site, &mut node, "in-progress", &[]);
+    write(&site.base().journal(), &ended("2999-01-01T00:00:00.000Z"));
+    node.attempt = Ok(Some("b".to_owned()));
+    check(&site, &mut node, "in-progress", &["the node, attempt b"]);
+}
+
+#[test]
+fn a_node_that_stopped_half_way_is_told_and_refuses_the_next_upgrade() {
+    let site = Site::with_hop();
+    let mut node = site.node();
+    node.abandoned = Some("a1".to_owned());
+    let headline = "stopped in the middle of attempt a1; restart the node";
+    check(&site, &mut node, headline, &[]);
+    let tarball = site.new_tarball();
+    for options in [&[][..], &["--dry-run"]] {
+        let said = site.upgrade(&mut node, &tarball, options);
+        assert_eq!(said.code, 4, "{said:?}");
+        assert!(said.err.contains("middle of attempt a1"), "{said:?}");
+        assert!(said.err.contains("emqx restart"), "{said:?}");
+    }
+    assert!(node.requests.is_empty() && node.proofs.is_empty());
+    let said = site.upgrade(&mut node, &tarball, &["--cold"]);
+    assert_eq!(
+        said.code, 0,
+        "a cold upgrade and a restart are a way out: {said:?}"
+    );
+}
+
 #[test]
 fn somebody_at_work_is_in_progress() {
     let site = Site::new();

@@ -17,6 +17,8 @@ pub(crate) struct FakeNode {
     pub(crate) attempt: Result<Option<String>, NodeError>,
     /// What `attempt` becomes once an apply was asked for.
     pub(crate) attempt_after_apply: Option<Result<Option<String>, NodeError>>,
+    /// The attempt in whose middle it stopped.
+    pub(crate) abandoned: Option<String>,
     /// Where it loads code from, besides the tree that it was booted from.
     pub(crate) code_path: Vec<PathBuf>,
     /// The user it runs as.
@@ -71,6 +73,7 @@ impl FakeNode {
             }),
             attempt: Ok(None),
             attempt_after_apply: None,
+            abandoned: None,
             code_path: Vec::new(),
             uid: Some(nix::unistd::geteuid().as_raw()),
             hops: Vec::new(),
@@ -150,6 +153,10 @@ impl Node for FakeNode {
 
     fn running_attempt(&mut self) -> Result<Option<String>, NodeError> {
         self.attempt.clone()
+    }
+
+    fn abandoned_attempt(&mut self) -> Result<Option<String>, NodeError> {
+        Ok(self.abandoned.clone())
     }
 
     fn trees_in_use(&mut self) -> Result<Vec<PathBuf>, NodeError> {
