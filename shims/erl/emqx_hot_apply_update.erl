@@ -5,7 +5,7 @@
 %%% So everything that takes time is done before: code is prepared, old code is purged, and who does not
 %%% answer now is not waited for by the others. No process works on before all of them have changed:
 %%% while they stand still, a failure takes nothing from them.
-%%% What is undone later, because a later step fails, is undone process by process: see take_back/6.
+%%% What is undone later, because a later step fails, is undone process by process: see take_back/3.
 -module(emqx_hot_apply_update).
 
 -export([perform/5, forget/0]).
@@ -22,21 +22,21 @@ patience(Limit) -> min(Limit, 200).
 ) -> result().
 perform(Module, Extra, Parts, Planned, #{from := From, limit := Limit, brutal := Brutal}) ->
     Supervisors = lists:usort([Sup || {Pid, Sup} <- Planned, Pid =/= Sup]),
-    Targets = targets(Module, Parts, Planned, Supervisors, Limit),
+    IsLoaded = Parts =/= [],
+    Children = [Pid || {Pid, _} <- Planned],
     %% A purge looks at every process of the VM: not while some of them wait.
     emqx_hot_apply_purge:vacate(Module, Brutal),
     Key = make_ref(),
-    Pids = [Pid || {Pid, _} <- Targets],
-    %% Resuming a process that is not suspended changes nothing: so all of them, before the first is.
-    ok = emqx_hot_apply_memory:write({update, Key}, Pids),
+    ok = emqx_hot_apply_memory:write({supervisors, Key}, Supervisors),
+    ok = emqx_hot_apply_memory:write({update, Key}, Children),
     ok = emqx_hot_apply_undo:push(
         emqx_hot_apply_report:text("suspending processes of ~tp", [Module]),
         fun() -> release(Key) end
     ),
-    {Suspended, Missed, Begun} = suspend(Pids, [], Key, Limit, 4),
+    Family = {Module, IsLoaded, Key, Supervisors, Limit},
+    {Suspended, Missed, Begun} = suspend(Children, [], Family, 4),
     emqx_hot_apply_code:load(Parts, Brutal),
     Down = {Module, {down, From}, Extra},
-    IsLoaded = Parts =/= [],
     Changed =
         case Missed of
             [] -> all;
@@ -44,13 +44,13 @@ perform(Module, Extra, Parts, Planned, #{from := From, limit := Limit, brutal :=
         end,
     ok = emqx_hot_apply_undo:push(
         emqx_hot_apply_report:text("changing the state of processes of ~tp", [Module]),
-        fun() -> take_back(Key, Down, IsLoaded, Changed, Supervisors, Limit) end
+        fun() -> take_back(Down, Changed, Family) end
     ),
     Change = {Module, From, Extra},
     Failed = emqx_hot_apply_sys:change_code(Suspended, Key, Change, max(Limit, 5000)),
     Failed =:= [] orelse failed(Module, Failed, Suspended),
     ok = emqx_hot_apply_memory:write({works, Key}, true),
-    emqx_hot_apply_sys:resume(Suspended),
+    emqx_hot_apply_sys:resume(Suspended ++ Supervisors),
     Took = erlang:monotonic_time(microsecond) - Begun,
     Missed =:= [] orelse
         emqx_hot_apply_report:warn(
@@ -65,14 +65,6 @@ perform(Module, Extra, Parts, Planned, #{from := From, limit := Limit, brutal :=
                 _ -> Took
             end
     }.
-
-%% Processes that the supervisors have started since the plan was made come along, except where an
-%% earlier step loaded the module already: those were started on the new code.
-targets(_Module, [], Planned, _Supervisors, _Limit) ->
-    Planned;
-targets(Module, _Parts, Planned, Supervisors, Limit) ->
-    Late = emqx_hot_apply_procs:newcomers(Module, Planned, Supervisors, Limit),
-    lists:ukeysort(1, Planned ++ Late).
 
 -spec failed(module(), [{pid(), term()}], [pid()]) -> no_return().
 failed(Module, [{Pid, Reason} | _] = Failed, Suspended) ->
@@ -89,26 +81,61 @@ failed(Module, [{Pid, Reason} | _] = Failed, Suspended) ->
 
 %% A process that is busy would make all others wait for as long as it is. So they are let go on after
 %% a short silence, it is waited for with nobody suspended, and then it is tried again.
-suspend(Pids, Missed, Key, Limit, Tries) ->
+suspend(Pids, Missed, {_, _, Key, Supervisors, Limit} = Family, Tries) ->
+    Born = stop_births(Family, 5),
+    %% Resuming a process that is not suspended changes nothing: so all of them, before the first is.
+    Born =:= [] orelse
+        emqx_hot_apply_memory:write(
+            {update, Key}, Born ++ emqx_hot_apply_memory:read({update, Key}, [])
+        ),
     Begun = erlang:monotonic_time(microsecond),
-    case emqx_hot_apply_sys:suspend(Pids, Key, patience(Limit)) of
+    case emqx_hot_apply_sys:suspend(Born ++ Pids, Key, patience(Limit)) of
         {Suspended, []} ->
             {Suspended, Missed, Begun};
         {Suspended, Late} when Tries =:= 1 ->
             {Suspended, Late ++ Missed, Begun};
         {Suspended, Late} ->
-            emqx_hot_apply_sys:resume(Suspended),
+            emqx_hot_apply_sys:resume(Suspended ++ Supervisors),
             emqx_hot_apply_sys:forget(Suspended, Key),
             {Again, Silent} = emqx_hot_apply_sys:answering(Late, Limit),
-            suspend(Again ++ Suspended, Silent ++ Missed, Key, Limit, Tries - 1)
+            suspend(Again ++ Suspended, Silent ++ Missed, Family, Tries - 1)
     end.
+
+%% Children that the supervisors have started since they were last asked; from here on they start
+%% nobody, because they are suspended: a child that is started between the search for processes and the
+%% exchange of the code would run the one with the state of the other. A supervisor can't be asked
+%% any more then, but its links tell whether it has been too fast. One that does not stop is left alone.
+%% Where an earlier step has loaded the module, all that were started since are new already.
+stop_births({_, false, _, _, _}, _Tries) ->
+    [];
+stop_births({Module, true, Key, Supervisors, Limit} = Family, Tries) ->
+    Before = links(Supervisors),
+    Met = [{Pid, Pid} || Pid <- met(Key)],
+    Born = [
+        Pid
+     || {Pid, _} <- emqx_hot_apply_procs:newcomers(Module, Met, Supervisors, Limit)
+    ],
+    {Held, _Slow} = emqx_hot_apply_sys:hold(Supervisors, patience(Limit)),
+    case (lists:append(links(Held)) -- lists:append(Before)) -- Born of
+        Missed when Missed =:= []; Tries =:= 1 ->
+            lists:usort(Born);
+        _ ->
+            emqx_hot_apply_sys:resume(Held),
+            stop_births(Family, Tries - 1)
+    end.
+
+links(Supervisors) ->
+    [
+        [Pid || Pid <- Links, is_pid(Pid)]
+     || Sup <- Supervisors, {links, Links} <- [process_info(Sup, links)]
+    ].
 
 %% Their supervisors start those that have to end anew: on the former code, which is back by now.
 release(Key) ->
     lists:foreach(
         fun(Pid) -> exit(Pid, kill) end, emqx_hot_apply_memory:read({doomed, Key}, [])
     ),
-    emqx_hot_apply_sys:resume(met(Key)).
+    emqx_hot_apply_sys:resume(met(Key) ++ emqx_hot_apply_memory:read({supervisors, Key}, [])).
 
 %% The end of the attempt: no state is kept any longer.
 -spec forget() -> ok.
@@ -128,8 +155,8 @@ met(Key) ->
 %% has, that state is out of date, so the new code is asked for one of the former version (OTP's
 %% {down, Vsn}). An author who has not thought of that leaves only the old state, which is told; and a
 %% process that was started since has not even that, and is ended if it can't be understood.
-take_back(Key, {Module, _, _} = Down, IsLoaded, Changed, Supervisors, Limit) ->
-    Strangers = strangers(Module, IsLoaded, Key, Supervisors, Limit),
+take_back({Module, _, _} = Down, Changed, {_, _, Key, _, Limit} = Family) ->
+    Strangers = strangers(Family),
     ok = emqx_hot_apply_memory:write({strangers, Key}, Strangers),
     Pids = Strangers ++ changed(Changed, Key),
     {Held, Late} = hold(Pids, Limit, emqx_hot_apply_memory:read({works, Key}, false)),
@@ -170,13 +197,10 @@ hold(Pids, Limit, true, Tries) ->
 
 %% Started on the new code since it was loaded. Supervisors that do not answer are no reason to leave
 %% the others as they are.
-strangers(_Module, false, _Key, _Supervisors, _Limit) ->
-    [];
-strangers(Module, true, Key, Supervisors, Limit) ->
+strangers({_, _, Key, _, _} = Family) ->
     Known = emqx_hot_apply_memory:read({strangers, Key}, []),
-    Met = [{Pid, Pid} || Pid <- met(Key)],
-    try emqx_hot_apply_procs:newcomers(Module, Met, Supervisors, Limit) of
-        Found -> [Pid || {Pid, _} <- Found] ++ Known
+    try
+        stop_births(Family, 5) ++ Known
     catch
         throw:{refused, _, _} -> Known
     end.

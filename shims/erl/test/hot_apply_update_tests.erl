@@ -11,6 +11,7 @@
     processes_of_every_kind_are_found_once/1,
     special_supervisors_and_dying_processes_are_survived/1,
     processes_started_after_the_plan_come_along/1,
+    processes_that_are_started_all_the_time_have_the_state_of_their_code/1,
     equal_code_is_not_loaded_but_state_is_changed/1,
     hundreds_of_processes_are_suspended_together/1
 ]).
@@ -202,6 +203,40 @@ processes_started_after_the_plan_come_along(Dir) ->
         attempt(Node, hop([{apply, app_late, go, []}, {update, app_worker, {advanced, []}}]))
     ),
     ?assertEqual([{2, 0}, {2, 0}], eval(Node, "[gen_server:call(W, get) || W <- [w1, w2]].")).
+
+%% Also where all is taken back; each child is asked, so that one with the wrong state would have died.
+processes_that_are_started_all_the_time_have_the_state_of_their_code(Dir) ->
+    Inner =
+        {app_inner,
+            "-module(app_inner). -behaviour(supervisor). -export([start_link/0, init/1]).\n"
+            "start_link() -> supervisor:start_link({local, inner}, app_inner, []).\n"
+            "init(_) -> {ok, {{simple_one_for_one, 0, 1},"
+            " [#{id => w, start => {app_worker, start_link, []}, restart => temporary}]}}.\n"},
+    Child = "#{id => i, start => {app_inner, start_link, []}, type => supervisor}",
+    Node = two(Dir, Child, [Inner]),
+    Start = "[{ok, _} = supervisor:start_child(inner, [list_to_atom(\"w\" ++ integer_to_list(I))]) || I <- L]",
+    eval(Node, "L = lists:seq(1, 300), " ++ Start ++ ", ok."),
+    eval(
+        Node,
+        "[spawn(fun F() -> I = erlang:unique_integer([positive, monotonic]),"
+        " {ok, P} = supervisor:start_child(inner, [list_to_atom(\"s\" ++ integer_to_list(I))]),"
+        " case whereis(stop) of undefined -> timer:sleep(1), F(); _ -> ok end end)"
+        " || _ <- [1, 2, 3]], timer:sleep(200)."
+    ),
+    Update = {update, app_worker, {advanced, []}},
+    Versions = fun() ->
+        eval(
+            Node,
+            "lists:usort([begin {V, 0} = gen_server:call(P, get), V end"
+            " || {_, P, _, _} <- supervisor:which_children(inner)])."
+        )
+    end,
+    {failed, #{restored := true}} = attempt(Node, hop([Update, {apply, erlang, node, []}])),
+    ?assertEqual([1], Versions()),
+    #{updated_processes := Count} = done(attempt(Node, hop([Update]), #{attempt => <<"2">>})),
+    ?assert(Count > 300),
+    ?assertEqual([2], Versions()),
+    eval(Node, "register(stop, self()), timer:sleep(100), unregister(stop).").
 
 equal_code_is_not_loaded_but_state_is_changed(Dir) ->
     Node = start(Dir, [app("1", 2, workers(["w1"]), [])], [app("2", 2, workers(["w1"]), [])]),
