@@ -142,6 +142,20 @@ fn a_callback_that_crashes_leaves_the_new_code_and_no_marker() -> e2e::Result<()
     scene.ended_with("post_upgrade_failed")
 }
 
+/// The processes have worked with their new state when the callback fails.
+#[test]
+fn a_callback_that_crashes_takes_migrated_states_back_if_the_operator_wants_that() -> e2e::Result<()>
+{
+    let mut scene = Scene::new()?;
+    let changes = format!("{{load_module, 'emqx_post_upgrade_{V5}'}}, {CHANGES}");
+    let hop = scene.hop(&changes, "boom")?;
+    let undo = ["--undo-on-callback-failure"];
+    scene.refuse_with(&hop, &undo, 3, "post_upgrade_failed")?;
+    scene.ended_with("post_upgrade_failed")?;
+    scene.is_as_before()?;
+    scene.upgrades_after_all()
+}
+
 #[test]
 fn a_suspended_supervisor_is_named_and_nothing_was_touched() -> e2e::Result<()> {
     let mut scene = Scene::new()?;

@@ -2,9 +2,11 @@
 //! and that everything that was undone is as it was before, compared by value.
 
 mod cut;
+mod cut_off;
 mod faults;
 mod halt;
 mod idle;
+mod killed;
 mod points;
 mod scene;
 mod trial;

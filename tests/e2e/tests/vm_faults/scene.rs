@@ -169,8 +169,20 @@ impl Scene {
 
     /// Upgrades, and demands an exit code and the name of an error.
     pub(super) fn refuse(&self, hop: &Path, code: i32, error: &str) -> e2e::Result<Finished> {
+        self.refuse_with(hop, &[], code, error)
+    }
+
+    /// The same with more options.
+    pub(super) fn refuse_with(
+        &self,
+        hop: &Path,
+        options: &[&str],
+        code: i32,
+        error: &str,
+    ) -> e2e::Result<Finished> {
         let (tarball, hop) = (self.tarball.to_string_lossy(), hop.to_string_lossy());
-        let (finished, json) = relup_json(&self.install, &["upgrade", &tarball, "--relup", &hop])?;
+        let args = ["upgrade", &tarball, "--relup", &hop];
+        let (finished, json) = relup_json(&self.install, &[&args[..], options].concat())?;
         assert_eq!(
             (finished.code, error_name(&json)),
             (Some(code), error),
