@@ -2,40 +2,14 @@
 %% -*- mode: erlang -*-
 %%% Assembles the unpacked tree of one version of the sample release.
 %%%
-%%%     assemble.escript SOURCE_DIR VERSION OUT_DIR [FURTHER]
+%%%     assemble.escript SHAPE VERSION OUT_DIR [FURTHER]
 %%%
-%%% FURTHER lists applications that are in OUT_DIR/lib already, as big.escript does.
-%%% Own applications are compiled from SOURCE_DIR/apps, where a file of the same
-%%% path below SOURCE_DIR/since/<version> replaces it from that version on. The
-%%% runtime system and OTP's libraries are copied from the Erlang installation
-%%% that runs this script. It writes below OUT_DIR only and asks no network.
+%%% SHAPE is five.eterm or four.eterm: the applications, and where their sources and
+%%% the other files are, beside it. FURTHER lists applications that are in OUT_DIR/lib
+%%% already, as big.escript does. The runtime system and OTP's libraries are copied
+%%% from the Erlang installation that runs this script. It writes below OUT_DIR only
+%%% and asks no network.
 -mode(compile).
-
-%% In starting order; `load`: known to the node, started by emqx_machine.
-applications() ->
-    [
-        {kernel, permanent},
-        {stdlib, permanent},
-        {sasl, permanent},
-        {crypto, permanent},
-        {asn1, permanent},
-        {public_key, permanent},
-        {ssl, permanent},
-        {compiler, permanent},
-        {syntax_tools, permanent},
-        {runtime_tools, permanent},
-        {os_mon, load},
-        {mnesia, load},
-        {ekka, load},
-        {emqx_machine, permanent},
-        {hocon, load},
-        {emqx_conf, load},
-        {emqx_ctl, load},
-        {emqx_license, load},
-        {emqx, load},
-        {emqx_management, load},
-        {emqx_dashboard, load}
-    ].
 
 %% Programs of the runtime system that a release carries; not every installation
 %% has all of the second list.
@@ -45,70 +19,78 @@ erts_programs() ->
         ["dyn_erl", "epmd", "erl_call", "start", "start_erl"]
     }.
 
-main([Source, Version, Out]) ->
-    assemble(Source, Version, Out, []);
-main([Source, Version, Out, File]) ->
-    {ok, Further} = file:consult(File),
-    assemble(Source, Version, Out, Further);
+main([File, Version, Out]) ->
+    assemble(shape(File), Version, Out, []);
+main([File, Version, Out, FurtherFile]) ->
+    {ok, Further} = file:consult(FurtherFile),
+    assemble(shape(File), Version, Out, Further);
 main(_) ->
-    stop("usage: assemble.escript SOURCE_DIR VERSION OUT_DIR [FURTHER]", []).
+    stop("usage: assemble.escript SHAPE VERSION OUT_DIR [FURTHER]", []).
 
-assemble(Source, Version, Out, Further) ->
+shape(File) ->
+    {ok, Terms} = file:consult(File),
+    maps:put(here, filename:dirname(filename:absname(File)), maps:from_list(Terms)).
+
+assemble(#{applications := Applications} = Shape, Version, Out, Further) ->
     Otp = erlang:system_info(otp_release),
     list_to_integer(Otp) >= 25 orelse stop("Erlang/OTP ~s is too old: 25 or later is needed", [Otp]),
-    Own = own_apps(Source, Version, Out),
-    Apps = [app(App, Type, Own, Out) || {App, Type} <- applications()] ++ Further,
+    Own = own_apps(Shape, Version, Out),
+    Apps = [app(App, Type, Own, Out) || {App, Type} <- Applications] ++ Further,
     ok = copy_erts(Out),
-    ok = write_release(Version, Apps, Out),
-    ok = write_build_info(Version, Out),
-    ok = write_templates(Source, Version, Out),
-    lists:foreach(fun(Dir) -> ok = filelib:ensure_path(filename:join(Out, Dir)) end, [
-        "data", "log", "plugins"
-    ]).
+    ok = write_release(Shape, Version, Apps, Out),
+    ok = write_built_on(Shape, Version, Out),
+    ok = write_templates(Shape, Version, Out),
+    lists:foreach(
+        fun(Dir) -> ok = filelib:ensure_path(filename:join(Out, Dir)) end, maps:get(directories, Shape)
+    ).
 
 %% ---------------------------------------------------------------------------
 %% Own applications
 
-own_apps(Source, Version, Out) ->
-    Files = own_files(Source, Version),
+own_apps(#{applications := Applications} = Shape, Version, Out) ->
+    Wanted = [atom_to_list(App) || {App, _} <- Applications],
+    Files = [File || {[App | _], _} = File <- own_files(Shape, Version), lists:member(App, Wanted)],
+    Found = lists:usort([App || {[App | _], _} <- Files]),
     %% hocon defines the behaviour that a schema module is checked against.
-    Names = ["hocon" | lists:usort([App || {[App | _], _} <- Files]) -- ["hocon"]],
-    [own_app(App, [F || {[A | _], F} <- Files, A =:= App], Version, Out) || App <- Names].
+    {First, Others} = lists:partition(fun(App) -> App =:= "hocon" end, Found),
+    [
+        own_app(App, [F || {[A | _], F} <- Files, A =:= App], {Version, code_vsn(Shape, Version)}, Out)
+     || App <- First ++ Others
+    ].
+
+code_vsn(#{code_vsn := release}, Version) -> [{vsn, Version}];
+code_vsn(#{code_vsn := none}, _Version) -> [].
 
 %% {["emqx", "src", "emqx.erl"], PathOfTheFileInForce}
-own_files(Source, Version) ->
-    Overlays = [
-        filename:join([Source, "since", V])
-     || V <- lists:sort(filelib:wildcard("*", filename:join(Source, "since"))), V =< Version
-    ],
-    maps:to_list(
-        lists:foldl(
-            fun(Dir, Acc) ->
-                Found = filelib:wildcard("*/src/*", Dir),
-                maps:merge(
-                    Acc, maps:from_list([{filename:split(F), filename:join(Dir, F)} || F <- Found])
-                )
-            end,
-            #{},
-            [filename:join(Source, "apps") | Overlays]
-        )
-    ).
+own_files(#{here := Here, sources := Sources, without := Without}, Version) ->
+    Layers = lists:append([Dirs || {Since, Dirs} <- Sources, Since =< Version]),
+    Found = lists:foldl(
+        fun(Layer, Acc) ->
+            Dir = filename:join(Here, Layer),
+            Files = filelib:wildcard("*/src/*", Dir),
+            maps:merge(Acc, maps:from_list([{F, filename:join(Dir, F)} || F <- Files]))
+        end,
+        #{},
+        Layers
+    ),
+    [{filename:split(F), Path} || {F, Path} <- maps:to_list(maps:without(Without, Found))].
 
-own_app(App, Files, Version, Out) ->
+own_app(App, Files, Versions, Out) ->
     [AppSrc] = [F || F <- Files, lists:suffix(".app.src", F)],
     {ok, [{application, Name, Keys}]} = file:consult(AppSrc),
     {vsn, AppVsn} = lists:keyfind(vsn, 1, Keys),
     Ebin = filename:join([Out, "lib", App ++ "-" ++ AppVsn, "ebin"]),
     ok = filelib:ensure_path(Ebin),
-    Modules = [compile(F, Version, Ebin) || F <- Files, filename:extension(F) =:= ".erl"],
+    Modules = [compile(F, Versions, Ebin) || F <- Files, filename:extension(F) =:= ".erl"],
     true = code:add_patha(Ebin),
+    [copy(F, filename:join(Ebin, filename:basename(F))) || F <- Files, filename:extension(F) =:= ".appup"],
     Spec = {application, Name, lists:keystore(modules, 1, Keys, {modules, lists:sort(Modules)})},
     ok = file:write_file(filename:join(Ebin, App ++ ".app"), io_lib:format("~p.~n", [Spec])),
     {Name, AppVsn}.
 
 %% Every beam is stamped with the release it was built for, as EMQX does: so all
 %% files differ between releases while the code of most does not.
-compile(File, Version, Ebin) ->
+compile(File, {Version, Attributes}, Ebin) ->
     Options = [
         {outdir, Ebin},
         {d, 'EMQX_VSN', Version},
@@ -118,10 +100,24 @@ compile(File, Version, Ebin) ->
         warn_missing_spec,
         report
     ],
-    case compile:file(File, Options) of
-        {ok, Module} -> Module;
-        error -> stop("~ts does not compile", [File])
+    case compile(File, Version, Attributes, Options) of
+        {ok, Module} ->
+            Module;
+        {ok, Module, Beam} ->
+            ok = file:write_file(filename:join(Ebin, atom_to_list(Module) ++ ".beam"), Beam),
+            Module;
+        error ->
+            stop("~ts does not compile", [File])
     end.
+
+compile(File, _Version, [], Options) ->
+    compile:file(File, Options);
+compile(File, Version, Attributes, Options) ->
+    {ok, [FileForm, ModuleForm | Forms]} = epp:parse_file(File, [
+        {macros, [{'EMQX_VSN', Version}]}, {source_name, filename:basename(File)}
+    ]),
+    Added = [{attribute, 1, Name, Value} || {Name, Value} <- Attributes],
+    compile:forms([FileForm, ModuleForm] ++ Added ++ Forms, Options).
 
 %% ---------------------------------------------------------------------------
 %% OTP
@@ -192,7 +188,7 @@ erl_script() ->
 %% ---------------------------------------------------------------------------
 %% releases/
 
-write_release(Version, Apps, Out) ->
+write_release(#{boot_files := BootFiles, keep := Keep}, Version, Apps, Out) ->
     Dir = filename:join([Out, "releases", Version]),
     Erts = erlang:system_info(version),
     ok = filelib:ensure_path(Dir),
@@ -203,14 +199,17 @@ write_release(Version, Apps, Out) ->
     ok = boot(Dir, "start_clean", Clean, "ROOT", Out, []),
     ok = boot(Dir, "no_dot_erlang", Clean, "ROOT", Out, [no_dot_erlang]),
     ok = boot(Dir, "emqx", Release, "ERTS_LIB_DIR", filename:join(Out, "lib"), []),
-    lists:foreach(
-        fun({From, To}) -> copy(filename:join(Dir, From), filename:join(Out, To)) end,
-        [{"start_clean.boot", "bin/start_clean.boot"}, {"no_dot_erlang.boot", "bin/no_dot_erlang.boot"}]
-    ),
-    copy(filename:join(Dir, "emqx.boot"), filename:join(Dir, "start.boot")),
+    In = fun(Name) -> filename:join(Dir, Name) end,
+    lists:foreach(fun(Name) -> copy(In(Name), filename:join([Out, "bin", Name])) end, [
+        "start_clean.boot", "no_dot_erlang.boot"
+    ]),
+    ok = file:rename(In("emqx.script"), In("start.script")),
+    ok = file:rename(In("emqx.boot"), In("boot")),
+    [copy(In("boot"), In(Name)) || Name <- BootFiles],
     ok = release_files(Version, Erts, Out),
-    [ok = file:delete(F) || F <- filelib:wildcard(filename:join(Dir, "*.script"))],
-    [ok = file:delete(filename:join(Dir, F)) || F <- ["no_dot_erlang.rel", "no_dot_erlang.boot"]],
+    Kept = ["emqx.rel", "start_clean.boot"] ++ BootFiles ++ Keep,
+    {ok, Names} = file:list_dir(Dir),
+    [ok = file:delete(In(Name)) || Name <- Names -- Kept],
     ok.
 
 clean({App, Vsn, _}) when App =:= kernel; App =:= stdlib -> {App, Vsn};
@@ -235,19 +234,25 @@ release_files(Version, Erts, Out) ->
     ok = release_handler:create_RELEASES(".", Releases, Rel, []),
     write(filename:join(Releases, "start_erl.data"), [Erts, " ", Version, "\n"], 8#644).
 
-write_build_info(Version, Out) ->
-    {ok, Full} = file:read_file(
-        filename:join([code:root_dir(), "releases", erlang:system_info(otp_release), "OTP_VERSION"])
-    ),
+write_built_on(#{built_on := "BUILT_ON"}, Version, Out) ->
+    {Os, Arch} = platform(),
+    write(filename:join([Out, "releases", Version, "BUILT_ON"]), [Arch, "-", Os, "\n"], 8#644);
+write_built_on(#{built_on := "BUILD_INFO"}, Version, Out) ->
     {Os, Arch} = platform(),
     write(
         filename:join([Out, "releases", Version, "BUILD_INFO"]),
         io_lib:format(
             "arch: \"~s\"~nwordsize: ~b~nos: \"~s\"~nerlang: \"~s\"~nelixir: \"none\"~nrelform: \"tgz\"~n",
-            [Arch, erlang:system_info({wordsize, external}) * 8, Os, string:trim(Full)]
+            [Arch, erlang:system_info({wordsize, external}) * 8, Os, full_otp_version()]
         ),
         8#644
     ).
+
+full_otp_version() ->
+    {ok, Full} = file:read_file(
+        filename:join([code:root_dir(), "releases", erlang:system_info(otp_release), "OTP_VERSION"])
+    ),
+    string:trim(Full).
 
 platform() ->
     {os:getenv("SAMPLE_OS"), erlang:system_info(system_architecture)}.
@@ -255,27 +260,26 @@ platform() ->
 %% ---------------------------------------------------------------------------
 %% Files
 
-write_templates(Source, Version, Out) ->
-    Rel = filename:join(Source, "rel"),
+write_templates(#{here := Here, templates := Dir, places := Places, copies := Copies}, Version, Out) ->
+    Rel = filename:join(Here, Dir),
+    Fill = fun(Template) ->
+        lists:foldl(
+            fun({Mark, Value}, Text) -> string:replace(Text, Mark, Value, all) end,
+            Template,
+            [{"@REL_VSN@", Version}, {"@ERTS_VSN@", erlang:system_info(version)}]
+        )
+    end,
+    Files = [F || F <- filelib:wildcard("**", Rel), filelib:is_regular(filename:join(Rel, F))],
     lists:foreach(
         fun(Name) ->
             {ok, Template} = file:read_file(filename:join(Rel, Name)),
-            Text = lists:foldl(
-                fun({Mark, Value}, T) -> binary:replace(T, Mark, Value, [global]) end,
-                Template,
-                [
-                    {<<"@REL_VSN@">>, list_to_binary(Version)},
-                    {<<"@ERTS_VSN@">>, list_to_binary(erlang:system_info(version))}
-                ]
-            ),
-            To =
-                case Name of
-                    "emqx_vars" -> filename:join("releases", Name);
-                    _ -> Name
-                end,
-            write(filename:join(Out, To), Text, mode(filename:split(Name)))
+            To = Fill(proplists:get_value(Name, Places, Name)),
+            write(filename:join(Out, To), Fill(Template), mode(filename:split(Name)))
         end,
-        [F || F <- filelib:wildcard("**", Rel), filelib:is_regular(filename:join(Rel, F))]
+        Files
+    ),
+    lists:foreach(
+        fun({From, To}) -> copy(filename:join(Out, From), filename:join(Out, Fill(To))) end, Copies
     ).
 
 mode(["bin" | _]) -> 8#755;
