@@ -40,10 +40,11 @@ tools:
 test-tools:
 	tests/install-tools test
 
-## The sample release in three versions, with its hops; BIG=1 makes it as big as a real one, in
-## dist/sample-big.
+## The sample release in three versions, with its hops, and in the shape of 4.x in dist/sample4;
+## BIG=1 makes one as big as a real one, in dist/sample-big.
 sample: tools
 	tests/sample/build $(if $(BIG),--big dist/sample-big,dist/sample)
+	$(if $(BIG),,tests/sample/build --four dist/sample4)
 
 ## The main job, told step by step; RELEASE=<tarball> TARGET=<tarball> runs it on your own.
 demo: build sample
