@@ -18,6 +18,8 @@ pub enum Command {
     Foreground,
     Console,
     ConsoleClean,
+    StartBoot,
+    ConsoleBoot,
     Attach,
     Remote,
     Ctl,
@@ -78,7 +80,7 @@ pub const COMMANDS: &[Explanation] = &[
     },
     Explanation {
         command: Command::Restart,
-        names: &["restart"],
+        names: &["restart", "reboot"],
         arguments: "",
         about: &["Stop the broker if it is running, then start it as a daemon."],
     },
@@ -107,6 +109,24 @@ pub const COMMANDS: &[Explanation] = &[
         about: &[
             "Open an interactive shell with the release's code at hand.",
             "The broker is NOT started.",
+        ],
+    },
+    Explanation {
+        command: Command::StartBoot,
+        names: &["start_boot"],
+        arguments: "BOOTFILE",
+        about: &[
+            "Like start, with another boot file; only in releases before 5.0.",
+            "BOOTFILE has no suffix: a file of releases/<version>, or a path.",
+        ],
+    },
+    Explanation {
+        command: Command::ConsoleBoot,
+        names: &["console_boot"],
+        arguments: "BOOTFILE",
+        about: &[
+            "Like console, with another boot file; only in releases before 5.0.",
+            "BOOTFILE has no suffix: a file of releases/<version>, or a path.",
         ],
     },
     Explanation {
@@ -213,7 +233,7 @@ pub const COMMANDS: &[Explanation] = &[
     },
     Explanation {
         command: Command::CheckConfig,
-        names: &["check_config"],
+        names: &["check_config", "check_conf"],
         arguments: "",
         about: &["Check the configuration against the release's schema; nothing is written."],
     },
@@ -348,7 +368,19 @@ impl Command {
                 | Command::Foreground
                 | Command::Console
                 | Command::ConsoleClean
+                | Command::StartBoot
+                | Command::ConsoleBoot
                 | Command::CheckConfig
         )
+    }
+
+    /// Commands that only releases before 5.0 have.
+    pub fn is_of_cuttlefish(self) -> bool {
+        matches!(self, Command::StartBoot | Command::ConsoleBoot)
+    }
+
+    /// Boot commands that end with a daemon.
+    pub fn makes_daemon(self) -> bool {
+        matches!(self, Command::Start | Command::StartBoot | Command::Restart)
     }
 }

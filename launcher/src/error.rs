@@ -6,6 +6,7 @@ mod hint;
 use std::path::PathBuf;
 
 use crate::boot::hocon::Refusal;
+use relup::vsn::ReleaseVsn;
 use shims::dist::TlsOptionsError;
 
 use crate::command::{Command, command_usage};
@@ -62,6 +63,21 @@ pub enum Error {
 
     #[error("call_hocon_failed: {}", .0.command)]
     Hocon(Refusal),
+
+    #[error("{} is refused by cuttlefish: {}", conf.display(), lines.join("; "))]
+    Cuttlefish { conf: PathBuf, lines: Vec<String> },
+
+    #[error("release {vsn} is not complete: {} is missing", missing.display())]
+    Incomplete {
+        vsn: Sourced<ReleaseVsn>,
+        missing: PathBuf,
+    },
+
+    #[error("there is no boot file {}", file.display())]
+    NoBootFile { file: PathBuf },
+
+    #[error("`{}` is a command of EMQX before 5.0, and this is {vsn}", command.explanation().names[0])]
+    NotInDialect { command: Command, vsn: String },
 
     #[error("the configuration look-up gave no {key}")]
     ConfigValue { key: &'static str },
@@ -215,6 +231,10 @@ impl Error {
             | Error::RuntimeUnusable { .. }
             | Error::NotWritable { .. }
             | Error::Hocon(_)
+            | Error::Cuttlefish { .. }
+            | Error::Incomplete { .. }
+            | Error::NoBootFile { .. }
+            | Error::NotInDialect { .. }
             | Error::License { .. }
             | Error::ConfigValue { .. }
             | Error::Cookie(_)
@@ -305,6 +325,23 @@ impl Error {
                  checks without booting"
                     .into(),
             ],
+            Error::Cuttlefish { .. } => vec![
+                "mend emqx.conf, or the variable of the environment that overrides it; \
+                 `emqx check_conf` checks without booting"
+                    .into(),
+            ],
+            Error::Incomplete { vsn, .. } => vec![
+                format!("the version is {}", vsn.told()),
+                "put the files of that release back from its package".into(),
+            ],
+            Error::NoBootFile { .. } => vec![
+                "name a boot file of releases/<version>, or a path relative to the root directory, \
+                 without .boot"
+                    .into(),
+            ],
+            Error::NotInDialect { .. } => {
+                vec!["`emqx start` and `emqx console` boot this release".into()]
+            }
             Error::NoLicense | Error::License { .. } => {
                 vec!["set EMQX_LICENSE__KEY, or license.key in emqx.conf".into()]
             }

@@ -81,6 +81,11 @@ impl Plan {
         self.steps.push(step);
     }
 
+    /// Adds several.
+    pub fn steps(&mut self, steps: Vec<Step>) {
+        self.steps.extend(steps);
+    }
+
     /// The whole plan: first what was decided, then the steps.
     fn text(&self) -> String {
         let mut text = self.facts.clone();
@@ -141,6 +146,8 @@ fn of_release(plan: &mut Plan, host: &Host, release: &Release) {
     plan.decided("tree", &release.install.tree);
     plan.decided("version", &release.vsn);
     plan.decided("ERTS version", &release.erts_vsn);
+    let vars = Origin::Recognised(release.tree().emqx_vars());
+    plan.decided("dialect", &Sourced::new(release.dialect(), vars));
     plan.decided("configuration directory", &release.etc_dir);
     plan.decided("log directory", &release.log_dir);
     let caller = || Sourced::new(host.user_name(), Origin::Caller);

@@ -2,7 +2,9 @@
 //! and versions come from the tree's own file, directories and user from the base's: the base may
 //! be a package and the tree a tarball, which would look for its configuration elsewhere.
 
+pub mod dialect;
 pub mod install;
+pub mod permanent;
 pub mod variables;
 
 use std::path::{Path, PathBuf};
@@ -15,7 +17,9 @@ use shims::cookie::Cookie;
 use crate::error::Error;
 use crate::host::Host;
 use crate::host::environment::Environment;
+use crate::release::dialect::{Configuration, Dialect, set_environment};
 use crate::release::install::Install;
+use crate::release::permanent::Permanent;
 use crate::sourced::{Origin, Sourced};
 
 /// The release in force, as everything after this module knows it.
@@ -37,10 +41,8 @@ pub struct Release {
     pub log_dir: Sourced<PathBuf>,
     /// The user that the node runs as; `None` for "whoever calls".
     pub runner_user: Option<Sourced<String>>,
-    /// The configuration schema's module.
-    pub schema_mod: Sourced<String>,
-    /// `yes` asks for a licence.
-    pub is_enterprise: String,
+    /// What it is configured by.
+    pub configuration: Configuration,
     /// The cookie where none is configured.
     pub default_cookie: Sourced<Cookie>,
     /// The product's name for people.
@@ -64,13 +66,8 @@ impl Release {
         } else {
             Vars::observe(host, &original, install.base.path())?
         };
-        let vsn = of_tree.sourced("REL_VSN")?.try_map(|vsn, origin| {
-            vsn.parse::<ReleaseVsn>().map_err(|error| Error::Vars {
-                file: of_tree.file.clone(),
-                line: origin.line(),
-                reason: error.to_string(),
-            })
-        })?;
+        let dialect = Dialect::of(&of_tree.vars);
+        let Permanent { vsn, erts_vsn } = of_tree.permanent(&install.tree, dialect)?;
         let dir = |name| {
             Ok::<_, Error>(
                 of_base
@@ -79,16 +76,29 @@ impl Release {
             )
         };
         let runner_user = of_base.optional("RUNNER_USER");
+        let name = match dialect {
+            Dialect::Hocon => of_tree.get("REL_NAME")?,
+            // It was never called anything else, and does not tell.
+            Dialect::Cuttlefish => of_tree.vars.get("REL_NAME").unwrap_or("emqx"),
+        };
+        let configuration = match dialect {
+            Dialect::Hocon => Configuration::Hocon {
+                schema_mod: of_tree.sourced("SCHEMA_MOD")?.decided("schema module"),
+                is_enterprise: of_tree.get("IS_ENTERPRISE")?.to_owned(),
+            },
+            Dialect::Cuttlefish => Configuration::Cuttlefish {
+                data_dir: dir("RUNNER_DATA_DIR")?.decided("data directory"),
+            },
+        };
         Ok(Release {
             launcher: host.exe.clone(),
             vsn: vsn.decided("version"),
-            erts_vsn: of_tree.sourced("ERTS_VSN")?.decided("ERTS version"),
-            name: of_tree.get("REL_NAME")?.to_owned(),
-            etc_dir: dir("EMQX_ETC_DIR")?.decided("configuration directory"),
-            log_dir: dir("EMQX_LOG_DIR")?.decided("log directory"),
+            erts_vsn: erts_vsn.decided("ERTS version"),
+            name: name.to_owned(),
+            etc_dir: dir(dialect.etc_dir_variable())?.decided("configuration directory"),
+            log_dir: dir(dialect.log_dir_variable())?.decided("log directory"),
             runner_user: runner_user.map(|user| user.decided("runner user")),
-            schema_mod: of_tree.sourced("SCHEMA_MOD")?.decided("schema module"),
-            is_enterprise: of_tree.get("IS_ENTERPRISE")?.to_owned(),
+            configuration,
             default_cookie: of_tree
                 .sourced("EMQX_DEFAULT_ERLANG_COOKIE")?
                 .map(Cookie::new),
@@ -117,9 +127,17 @@ impl Release {
         self.tree().release(&self.vsn)
     }
 
-    /// True where a licence is asked for.
-    pub fn needs_license(&self) -> bool {
-        self.is_enterprise == "yes"
+    /// The data directory, where the release and not its configuration tells it.
+    pub fn data_dir(&self) -> Option<&Sourced<PathBuf>> {
+        match &self.configuration {
+            Configuration::Hocon { .. } => None,
+            Configuration::Cuttlefish { data_dir } => Some(data_dir),
+        }
+    }
+
+    /// How it is configured and spoken to.
+    pub fn dialect(&self) -> Dialect {
+        self.configuration.dialect()
     }
 
     /// The caller's environment with what every child of the launcher finds in it.
@@ -129,16 +147,12 @@ impl Release {
         if erts_lib.is_dir() {
             prepend_path(&mut env, "LD_LIBRARY_PATH", &erts_lib);
         }
-        // erlexec would believe it where another release's shell left it behind.
-        env.take("ROOTDIR");
-        env.set("RUNNER_ROOT_DIR", self.tree().path());
-        env.set("EMQX_ETC_DIR", &self.etc_dir);
-        env.set("EMQX_LOG_DIR", &self.log_dir);
+        let root = self.tree().path();
+        let (etc_dir, log_dir) = (self.etc_dir.as_path(), self.log_dir.as_path());
+        set_environment(&self.configuration, &mut env, root, etc_dir, log_dir);
+        env.set("RUNNER_ROOT_DIR", root);
         env.set("REL_VSN", self.vsn.as_str());
-        env.set("SCHEMA_MOD", &self.schema_mod);
-        env.set("IS_ENTERPRISE", &self.is_enterprise);
         env.set("EMQX_DESCRIPTION", &self.description);
-        env.set("HOCON_ENV_OVERRIDE_PREFIX", "EMQX_");
         env.set("ERTS_DIR", self.erts_dir());
         env.set("BINDIR", self.bindir());
         env.set("EMU", "beam");
@@ -147,7 +161,6 @@ impl Release {
         if self.install.hot.is_some() {
             env.set("BASE_RUNNER_ROOT_DIR", self.install.base.path());
         }
-        env.set_default("EMQX_SECURITY_PROFILE", "legacy");
         env
     }
 }
@@ -202,6 +215,26 @@ impl Vars {
         let line = self.vars.line(name).unwrap_or_default();
         let origin = Origin::Vars(self.file.clone(), line);
         Ok(Sourced::new(self.get(name)?.to_owned(), origin))
+    }
+
+    /// Which release of a tree is to be booted. In a tree that the release handler manages its own
+    /// file tells; upgrades append the same to this one.
+    fn permanent(&self, tree: &Tree, dialect: Dialect) -> Result<Permanent, Error> {
+        if dialect == Dialect::Cuttlefish {
+            let instead = self.vars.get("REL_VSN").unwrap_or("nothing");
+            if let Some(permanent) = permanent::observe(tree, &format!("REL_VSN={instead}"))? {
+                return Ok(permanent);
+            }
+        }
+        let vsn = self.sourced("REL_VSN")?.try_map(|vsn, origin| {
+            vsn.parse::<ReleaseVsn>().map_err(|error| Error::Vars {
+                file: self.file.clone(),
+                line: origin.line(),
+                reason: error.to_string(),
+            })
+        })?;
+        let erts_vsn = self.sourced("ERTS_VSN")?;
+        Ok(Permanent { vsn, erts_vsn })
     }
 
     fn optional(&self, name: &'static str) -> Option<Sourced<String>> {

@@ -5,7 +5,7 @@
 use shims::dist::{Connection, DistError};
 
 use crate::boot::Boot;
-use crate::boot::daemon::{self, Prepared};
+use crate::boot::daemon::{self, InnerConsole, Prepared};
 use crate::boot::refusal::refuse_besides;
 use crate::command::Command;
 use crate::error::Error;
@@ -21,13 +21,13 @@ use crate::stop;
 /// boot that fails.
 pub fn restart(host: &Host, release: &Release) -> Result<(), Error> {
     let Some(contact) = find_running(host, release)? else {
-        return daemon::start(host, release);
+        return daemon::start(host, release, &InnerConsole::Own);
     };
     let boot = Boot::prepare(host, release, Command::Restart)?;
     let stopped = contact.process.as_ref().map(|process| process.pid);
     let name = boot.name.to_string();
     refuse_besides(release, Some(&name), Some(&boot.data_dir), stopped)?;
-    let prepared = Prepared::of(host, release, boot)?;
+    let prepared = Prepared::of(host, release, boot, InnerConsole::Own)?;
     stop::stop(host, release, &contact)?;
     prepared.launch(host)
 }

@@ -6,8 +6,9 @@ use relup::layout::BaseRoot;
 use relup::vsn::ReleaseVsn;
 
 use crate::assessment;
+use crate::boot::daemon::{self, InnerConsole};
 use crate::boot::refusal::make_dir;
-use crate::boot::{self, Boot, daemon};
+use crate::boot::{self, Boot};
 use crate::command::{Command, command_usage, usage};
 use crate::completions;
 use crate::error::Error;
@@ -25,6 +26,7 @@ use crate::node::running::nodes_of;
 use crate::node::target::Contact;
 use crate::plan;
 use crate::release::Release;
+use crate::release::dialect::Dialect;
 use crate::release::install::Install;
 use crate::relup_node::RelupNode;
 use crate::restart::restart;
@@ -104,6 +106,11 @@ fn run_command(mut host: Host, command: Command, mut words: Vec<OsString>) -> Re
     } else {
         observe_for_talk(&host, command)?
     };
+    if command.is_of_cuttlefish() && release.dialect() != Dialect::Cuttlefish {
+        let vsn = release.vsn.to_string();
+        return Err(Error::NotInDialect { command, vsn });
+    }
+    release.dialect().adopt(&mut host.env);
     match command {
         Command::RootDir if !show_plan => {
             message::answer(&release.tree().path().to_string_lossy());
@@ -194,11 +201,19 @@ fn boot_command(
     first_process::obey_signals(host)?;
     make_dir(&release.log_dir)?;
     match command {
-        Command::Start => daemon::start(host, release).map(|()| 0),
+        Command::Start | Command::StartBoot => {
+            let console = InnerConsole::of(release, command, words)?;
+            daemon::start(host, release, &console).map(|()| 0)
+        }
         Command::Restart => restart(host, release).map(|()| 0),
         Command::CheckConfig => {
             let mut boot = Boot::prepare(host, release, command)?;
-            boot.check_config().map(|()| 0)
+            boot.check_config()?;
+            if release.dialect() == Dialect::Cuttlefish {
+                let conf = release.etc_dir.join("emqx.conf");
+                message::answer(&format!("{} is ok", conf.display()));
+            }
+            Ok(0)
         }
         _ => {
             let mut spec = boot::plan_foreground(host, release, command, words)?;

@@ -11,6 +11,7 @@ use crate::command::Command;
 use crate::error::Error;
 use crate::message;
 use crate::node::target::Contact;
+use crate::release::dialect::Dialect;
 
 /// How long `rpc` and `rpcterms` wait for the call.
 const RPC_TIMEOUT: Duration = Duration::from_secs(60);
@@ -45,7 +46,13 @@ pub fn run(contact: &Contact, command: Command, words: &[OsString]) -> Result<u8
         }
         Command::Ctl => node::ctl(&mut connection, &words, &mut console),
         Command::Eval if words.is_empty() => return Err(Error::Usage(command)),
-        Command::Eval => eval::eval(&mut connection, &words, None, &mut console),
+        Command::Eval => {
+            let evaluate = match contact.dialect {
+                Dialect::Hocon => eval::eval,
+                Dialect::Cuttlefish => eval::eval_by_erl_eval,
+            };
+            evaluate(&mut connection, &words, None, &mut console)
+        }
         Command::Rpc => {
             let (module, function, args) = mfa(command, &words)?;
             node::rpc(

@@ -41,9 +41,15 @@ pub enum Origin {
     Generated(PathBuf),
     /// A plain line, from 1, of `emqx.conf`.
     Conf(PathBuf, usize),
+    /// `start_erl.data`, which names the release that is permanent.
+    StartErl(PathBuf),
+    /// What a file has and has not.
+    Recognised(PathBuf),
     /// A path of the configuration that has no plain line: what the release's hocon and schema make
     /// of the file.
     Hocon(&'static str, PathBuf),
+    /// The same for its cuttlefish.
+    Cuttlefish(&'static str, PathBuf),
     /// A line of `EMQX_BOOT_CONFIGS`.
     Preset(&'static str),
     /// What a file or FIFO held that another setting names.
@@ -68,6 +74,11 @@ impl fmt::Display for Origin {
             Origin::Generated(file) => write!(f, "generated file {}", file.display()),
             Origin::Hocon(key, file) => {
                 write!(f, "hocon, {key} has no line in {}", file.display())
+            }
+            Origin::StartErl(file) => f.write_str(&file.to_string_lossy()),
+            Origin::Recognised(file) => write!(f, "what {} says", file.display()),
+            Origin::Cuttlefish(key, file) => {
+                write!(f, "cuttlefish, {key} has no line in {}", file.display())
             }
             Origin::Preset(key) => write!(f, "{key} in EMQX_BOOT_CONFIGS"),
             Origin::File(file, named_by) => {

@@ -25,6 +25,7 @@ use crate::node::target::{CONNECT_TIMEOUT, Contact};
 use crate::node::underway::{self, Underway};
 use crate::patience::{self, Patience};
 use crate::release::Release;
+use crate::release::dialect::Dialect;
 
 /// How long the node may at least take to shut its applications down.
 const GRACE: Duration = Duration::from_secs(120);
@@ -153,11 +154,12 @@ fn stop_process(contact: &Contact, process: &RunningNode, patience: Patience) ->
     match reach(contact, &vm) {
         Ok(None) => {}
         Ok(Some(mut connection)) => {
-            let outcome = shut_down(&mut connection, patience);
+            let outcome = shut_down(&mut connection, contact.dialect, patience);
             finish_rpc(process.pid, outcome)?;
         }
         Err(error) => {
             unheard(
+                contact,
                 &contact.not_responding(error),
                 daemon.as_ref(),
                 &vm,
@@ -199,7 +201,11 @@ fn reach(contact: &Contact, vm: &Ending) -> Result<Option<Connection>, DistError
 
 /// Asks for the shutdown. Where the broker cannot be asked because it is not there yet, or never
 /// will be (`console_clean`), the VM itself is.
-fn shut_down(connection: &mut Connection, patience: Patience) -> Result<CallOutcome, DistError> {
+fn shut_down(
+    connection: &mut Connection,
+    dialect: Dialect,
+    patience: Patience,
+) -> Result<CallOutcome, DistError> {
     let mut call = |module: &str, function: &str| {
         let options = CallOptions {
             timeout: Some(GRACE.max(patience.duration())),
@@ -207,6 +213,10 @@ fn shut_down(connection: &mut Connection, patience: Patience) -> Result<CallOutc
         };
         connection.call(module, function, Vec::new(), options)
     };
+    if dialect == Dialect::Cuttlefish {
+        // The VM stops every application in good order by itself.
+        return call("init", "stop");
+    }
     let outcome = call("emqx_machine", "graceful_shutdown")?;
     if !matches!(outcome, CallOutcome::Exit(_) | CallOutcome::Error(_)) {
         return Ok(outcome);
@@ -253,6 +263,7 @@ fn finish_rpc(pid: i32, outcome: Result<CallOutcome, DistError>) -> Result<(), E
 /// A node that does not answer can still read its console, if it has one, and every VM shuts down
 /// in good order at SIGTERM. Returns when it has ended, or has had its time.
 fn unheard(
+    contact: &Contact,
     why: &Error,
     daemon: Option<&Daemon>,
     vm: &Ending,
@@ -260,7 +271,7 @@ fn unheard(
 ) -> Result<(), Error> {
     let typed = daemon.is_some_and(|daemon| {
         message::warning(&format!("{why} Shutting it down through its console."));
-        let typed = daemon.shut_down();
+        let typed = daemon.shut_down(contact.dialect);
         if let Err(error) = &typed {
             message::warning(&error.to_string());
         }

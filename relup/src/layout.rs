@@ -272,6 +272,24 @@ impl Tree {
         self.release(vsn).join(format!("{rel_name}.rel"))
     }
 
+    /// `releases/<vsn>/emqx.schema`, by which cuttlefish reads the configuration of a 4.x release.
+    #[must_use]
+    pub fn cuttlefish_schema(&self, vsn: &ReleaseVsn) -> PathBuf {
+        self.release(vsn).join("emqx.schema")
+    }
+
+    /// `bin/cuttlefish-<vsn>`, the configuration reader that a 4.x release brings along.
+    #[must_use]
+    pub fn cuttlefish_of(&self, vsn: &ReleaseVsn) -> PathBuf {
+        self.bin().join(format!("cuttlefish-{vsn}"))
+    }
+
+    /// `bin/cuttlefish`, a copy of that of the release that was last made permanent.
+    #[must_use]
+    pub fn cuttlefish(&self) -> PathBuf {
+        self.bin().join("cuttlefish")
+    }
+
     /// `dynlibs/`, libraries that `crypto` may need; absent from some releases.
     #[must_use]
     pub fn dynlibs(&self) -> PathBuf {

@@ -8,6 +8,7 @@ use relup::term::{Parsed, Term, parse_expression};
 use crate::error::Error;
 use crate::host::environment::Environment;
 use crate::node::stopped::{PlainLines, plain_lines};
+use crate::release::dialect::Dialect;
 use crate::sourced::{Origin, Sourced};
 
 /// The keys that are looked up; the licence's key only where one is needed.
@@ -28,8 +29,10 @@ pub const LICENSE_KEY: &str = "license.key";
 pub struct BootConfigs {
     text: String,
     values: BTreeMap<String, String>,
-    /// The file that hocon read, and its plain lines; `None` for values that were preset.
+    /// The file that was read, and its plain lines; `None` for values that were preset.
     conf: Option<(PathBuf, PlainLines)>,
+    /// Whose values they are.
+    dialect: Dialect,
 }
 
 impl BootConfigs {
@@ -45,6 +48,7 @@ impl BootConfigs {
             text: text.to_owned(),
             values,
             conf: None,
+            dialect: Dialect::Hocon,
         }
     }
 
@@ -57,7 +61,16 @@ impl BootConfigs {
         }
     }
 
-    /// A value and where it came from. Hocon lets a variable of the environment override a path.
+    /// The same for values that cuttlefish read.
+    #[must_use]
+    pub fn of_cuttlefish(self, file: PathBuf, content: &str) -> BootConfigs {
+        BootConfigs {
+            dialect: Dialect::Cuttlefish,
+            ..self.of_conf(file, content)
+        }
+    }
+
+    /// A value and where it came from. Both readers let a variable of the environment override a path.
     pub fn sourced(&self, env: &Environment, key: &'static str) -> Option<Sourced<String>> {
         let variable = override_name(key);
         let origin = match &self.conf {
@@ -65,7 +78,10 @@ impl BootConfigs {
             Some(_) if env.get_os(&variable).is_some() => Origin::Variable(variable),
             Some((file, lines)) => match lines.get(key) {
                 Some((line, _)) => Origin::Conf(file.clone(), *line),
-                None => Origin::Hocon(key, file.clone()),
+                None => match self.dialect {
+                    Dialect::Hocon => Origin::Hocon(key, file.clone()),
+                    Dialect::Cuttlefish => Origin::Cuttlefish(key, file.clone()),
+                },
             },
         };
         Some(Sourced::new(self.get(key)?.to_owned(), origin))

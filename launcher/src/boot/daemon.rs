@@ -1,5 +1,6 @@
 //! `start`: the broker under `run_erl`.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use shims::dist::Target;
@@ -7,8 +8,9 @@ use shims::dist::Target;
 use crate::assessment;
 use crate::boot::console_log::died;
 use crate::boot::keeper::Keeper;
-use crate::boot::log_env::{self, Logging};
+use crate::boot::log_env::Logging;
 use crate::boot::refusal::warn;
+use crate::boot::vm::boot_file;
 use crate::boot::watch::{Outcome, watch};
 use crate::boot::{Boot, PREPARED};
 use crate::command::Command;
@@ -27,9 +29,55 @@ use crate::release::Release;
 ///
 /// # Errors
 /// Everything that speaks against the boot, and a node that is not ready in time.
-pub fn start(host: &Host, release: &Release) -> Result<(), Error> {
+pub fn start(host: &Host, release: &Release, console: &InnerConsole) -> Result<(), Error> {
     let boot = Boot::prepare(host, release, Command::Start)?;
-    Prepared::of(host, release, boot)?.launch(host)
+    Prepared::of(host, release, boot, console.clone())?.launch(host)
+}
+
+/// What the daemon runs: the console, or one with another boot file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InnerConsole {
+    /// The release's own boot file.
+    Own,
+    /// The boot file that this word names.
+    Booting(OsString),
+}
+
+impl InnerConsole {
+    /// What `start` or `start_boot` ask for.
+    ///
+    /// # Errors
+    /// `start_boot` names no boot file, or none that exists.
+    pub fn of(release: &Release, command: Command, words: &[OsString]) -> Result<Self, Error> {
+        match (command, words) {
+            (Command::StartBoot, [word]) => {
+                boot_file(release, command, words)?;
+                Ok(InnerConsole::Booting(word.clone()))
+            }
+            (Command::StartBoot, _) => Err(Error::Usage(command)),
+            _ => Ok(InnerConsole::Own),
+        }
+    }
+
+    /// The command that the daemon runs, and its words.
+    pub fn command(&self) -> (Command, &[OsString]) {
+        match self {
+            InnerConsole::Own => (Command::Console, &[]),
+            InnerConsole::Booting(word) => (Command::ConsoleBoot, std::slice::from_ref(word)),
+        }
+    }
+
+    /// The words for a shell behind the program's name: those of the daemon's command, and those of
+    /// the command that starts such a daemon again.
+    fn shell_words(&self) -> (String, String) {
+        match self {
+            InnerConsole::Own => ("console".to_owned(), "start".to_owned()),
+            InnerConsole::Booting(word) => {
+                let word = shell_word(Path::new(word));
+                (format!("console_boot {word}"), format!("start_boot {word}"))
+            }
+        }
+    }
 }
 
 /// A daemon with all its files, which needs only be started.
@@ -40,6 +88,7 @@ pub struct Prepared<'a> {
     target: Target,
     pipe_dir: PathBuf,
     to_start: Patience,
+    console: InnerConsole,
 }
 
 impl Prepared<'_> {
@@ -51,11 +100,10 @@ impl Prepared<'_> {
         host: &Host,
         release: &'a Release,
         mut boot: Boot,
+        console: InnerConsole,
     ) -> Result<Prepared<'a>, Error> {
         let to_start = Patience::observe(&boot.env, patience::START);
-        if let Some(warning) = log_env::translate(&mut boot.env, Logging::Daemon) {
-            message::warning(&warning);
-        }
+        boot.translate_logging(release, Logging::Daemon);
         warn(release, &boot)?;
         // A node that could not be watched is refused before anything is written.
         check_tls(&target(release, &boot, "")?)?;
@@ -71,6 +119,7 @@ impl Prepared<'_> {
             target,
             pipe_dir,
             to_start,
+            console,
         })
     }
 
@@ -80,8 +129,14 @@ impl Prepared<'_> {
     /// It ended, or was not ready in time and has been shut down.
     pub fn launch(self, host: &Host) -> Result<(), Error> {
         fs_err::create_dir_all(&self.pipe_dir)?;
-        let keeper = Keeper::expect(&self.pipe_dir);
-        let spec = run_erl(self.release, &self.boot, &self.pipe_dir, &self.time);
+        let keeper = Keeper::expect(&self.pipe_dir, self.release.dialect());
+        let spec = run_erl(
+            self.release,
+            &self.boot,
+            &self.pipe_dir,
+            &self.time,
+            &self.console,
+        );
         assessment::count(host, self.release);
         let started = spec.command().and_then(|mut command| command.status());
         let status = started.map_err(|source| Error::Exec {
@@ -153,14 +208,19 @@ pub fn target(release: &Release, boot: &Boot, generated: &str) -> Result<Target,
 }
 
 /// The daemon's command: `run_erl` runs the launcher again as its console.
-pub fn run_erl(release: &Release, boot: &Boot, pipe_dir: &Path, time: &str) -> ExecSpec {
+pub fn run_erl(
+    release: &Release,
+    boot: &Boot,
+    pipe_dir: &Path,
+    time: &str,
+    console: &InnerConsole,
+) -> ExecSpec {
     let mut env = boot.env.clone();
+    let (inner, again) = console.shell_words();
+    let launcher = shell_word(&release.launcher);
     env.set("EMQX_BOOT_CONFIGS", boot.configs.text());
     env.set(PREPARED, time);
-    env.set(
-        "HEART_COMMAND",
-        format!("{} start", shell_word(&release.launcher)),
-    );
+    env.set("HEART_COMMAND", format!("{launcher} {again}"));
     env.set_default("RUN_ERL_LOG_GENERATIONS", "5");
     env.set_default("RUN_ERL_LOG_MAXSIZE", "10485760");
     let pipes = in_directory(pipe_dir);
@@ -170,7 +230,7 @@ pub fn run_erl(release: &Release, boot: &Boot, pipe_dir: &Path, time: &str) -> E
             "-daemon".into(),
             pipes,
             (&release.log_dir).into(),
-            format!("exec {} console", shell_word(&release.launcher)).into(),
+            format!("exec {launcher} {inner}").into(),
         ],
         env,
         cwd: release.install.base.path().to_path_buf(),

@@ -27,13 +27,20 @@ pub struct Refusal {
 #[derive(Debug)]
 pub struct Hocon {
     release: Release,
+    schema_mod: String,
+    needs_license: bool,
     /// `None` where every question needs `nodetool`.
     vm: Option<HelperVm>,
 }
 
 impl Hocon {
-    /// Prepares a helper VM for questions.
-    pub fn open(release: &Release, mut vm: HelperVm) -> Hocon {
+    /// Prepares a helper VM for questions. `is_enterprise` is `yes` where a licence is asked for.
+    pub fn open(
+        release: &Release,
+        schema_mod: &str,
+        is_enterprise: &str,
+        mut vm: HelperVm,
+    ) -> Hocon {
         let tree = release.tree().path().as_os_str();
         let usable = match vm.ask("libs", &[tree.as_bytes(), release.vsn.as_str().as_bytes()]) {
             Ok(Answer::Done(missing)) if missing.is_empty() => true,
@@ -58,6 +65,8 @@ impl Hocon {
         };
         Hocon {
             release: release.clone(),
+            schema_mod: schema_mod.to_owned(),
+            needs_license: is_enterprise == "yes",
             vm: usable.then_some(vm),
         }
     }
@@ -68,12 +77,12 @@ impl Hocon {
     /// What hocon says against the configuration.
     pub fn look_up(&mut self, env: &Environment) -> Result<BootConfigs, Error> {
         let mut keys = KEYS.to_vec();
-        if self.release.needs_license() {
+        if self.needs_license {
             keys.push(LICENSE_KEY);
         }
         let file = self.release.etc_dir.join("emqx.conf");
         let count = keys.len().to_string();
-        let schema = self.release.schema_mod.to_string();
+        let schema = self.schema_mod.clone();
         let words = [schema.as_str(), &count].into_iter().chain(keys.clone());
         let mut args: Vec<&[u8]> = words.map(str::as_bytes).collect();
         args.push(file.as_os_str().as_bytes());
@@ -81,7 +90,8 @@ impl Hocon {
             let lines: Vec<_> = lines.iter().map(|l| String::from_utf8_lossy(l)).collect();
             return Ok(with_origin(&lines.join("\n"), file));
         }
-        nodetool::multi_get(&self.release, env, &file, &keys).map(|text| with_origin(&text, file))
+        nodetool::multi_get(&self.release, &schema, env, &file, &keys)
+            .map(|text| with_origin(&text, file))
     }
 
     /// Generates what the VM gets: the applications' configuration and the VM's arguments. What it
@@ -97,7 +107,7 @@ impl Hocon {
         scratch: &Path,
     ) -> Result<(Vec<u8>, String), Error> {
         let sources = self.sources(configs_dir);
-        let schema = self.release.schema_mod.to_string();
+        let schema = self.schema_mod.clone();
         let args = with_schema(&schema, &sources);
         if let Some(contents) = self.ask(env, "generate", "generate", &args)?
             && let [app_config, vm_args] = contents.as_slice()
@@ -105,7 +115,7 @@ impl Hocon {
             let vm_args = String::from_utf8_lossy(vm_args).into_owned();
             return Ok((app_config.clone(), vm_args));
         }
-        nodetool::generate(&self.release, env, &sources, scratch)
+        nodetool::generate(&self.release, &schema, env, &sources, scratch)
     }
 
     /// Checks the whole configuration without writing anything.
@@ -114,11 +124,11 @@ impl Hocon {
     /// What hocon says against it.
     pub fn check_schema(&mut self, env: &Environment, configs_dir: &Path) -> Result<(), Error> {
         let sources = self.sources(configs_dir);
-        let schema = self.release.schema_mod.to_string();
+        let schema = self.schema_mod.clone();
         let args = with_schema(&schema, &sources);
         match self.ask(env, "check_schema", "check", &args)? {
             Some(_) => Ok(()),
-            None => nodetool::check_schema(&self.release, env, &sources),
+            None => nodetool::check_schema(&self.release, &schema, env, &sources),
         }
     }
 
@@ -127,7 +137,7 @@ impl Hocon {
     /// # Errors
     /// No key, or one that the release refuses.
     pub fn check_license(&mut self, env: &Environment, configs: &BootConfigs) -> Result<(), Error> {
-        if !self.release.needs_license() {
+        if !self.needs_license {
             return Ok(());
         }
         let key = env.sourced("EMQX_LICENSE__KEY");

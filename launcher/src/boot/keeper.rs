@@ -15,6 +15,7 @@ use crate::host::process::is_alive;
 use crate::message;
 use crate::node::pipe::{self, run_erls};
 use crate::patience::Patience;
+use crate::release::dialect::Dialect;
 
 /// How often in a row no process may be seen. `run_erl` forks twice on its way to being a daemon,
 /// and one look at the process table can miss the old process and the new one.
@@ -35,16 +36,19 @@ pub struct Keeper {
     older: Vec<i32>,
     pid: Option<i32>,
     misses: u32,
+    /// What its console understands.
+    dialect: Dialect,
 }
 
 impl Keeper {
     /// The daemon that will serve the pipes of a directory, and is not there yet.
-    pub fn expect(pipe_dir: &Path) -> Keeper {
+    pub fn expect(pipe_dir: &Path, dialect: Dialect) -> Keeper {
         Keeper {
             pipe_dir: pipe_dir.to_owned(),
             older: run_erls(pipe_dir),
             pid: None,
             misses: 0,
+            dialect,
         }
     }
 
@@ -80,7 +84,7 @@ impl Keeper {
     pub fn give_up(&mut self, name: &str, patience: Patience) -> Option<i32> {
         message::answer(&format!("Shutting down {name} through its console."));
         let deadline = patience.deadline();
-        let typed = pipe::shut_down(&self.pipe_dir).is_ok();
+        let typed = pipe::shut_down(&self.pipe_dir, self.dialect).is_ok();
         let mut signal_at = Instant::now() + if typed { TYPED } else { Duration::ZERO };
         loop {
             let left = match (self.look(), self.daemons().first()) {

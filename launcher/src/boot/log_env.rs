@@ -1,6 +1,8 @@
 //! `EMQX_LOG__TO` of older releases, translated to what the schema knows.
 
+use crate::command::Command;
 use crate::host::environment::Environment;
+use crate::release::dialect::override_prefix;
 use crate::sourced::{Origin, Sourced};
 
 /// How the node is started, as far as its log is concerned.
@@ -10,6 +12,27 @@ pub enum Logging {
     Daemon,
     /// With a console at hand: the console handler is on unless something else was asked for.
     Console,
+}
+
+impl Logging {
+    /// How a command starts the node.
+    pub fn of(command: Command) -> Logging {
+        match command {
+            Command::Foreground
+            | Command::Console
+            | Command::ConsoleClean
+            | Command::ConsoleBoot => Logging::Console,
+            _ => Logging::Daemon,
+        }
+    }
+}
+
+/// Releases that are configured by cuttlefish have the setting themselves: `log.to`.
+pub fn of_cuttlefish(env: &mut Environment, logging: Logging) {
+    if logging == Logging::Console {
+        let variable = format!("{}LOG__TO", override_prefix(env));
+        env.set_default(&variable, "console");
+    }
 }
 
 /// Translates the variable and removes it. Returns a warning for a value that means nothing.

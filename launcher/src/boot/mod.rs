@@ -1,9 +1,11 @@
 //! From a command to everything that a VM needs: refusals first, then what the release's own code
 //! is asked in one helper VM, then the generated files. The result is one value.
 
+pub mod authority;
 pub mod config;
 pub mod console_log;
 pub mod cookie;
+pub mod cuttlefish;
 pub mod daemon;
 pub mod generated;
 pub mod helper;
@@ -26,15 +28,16 @@ use std::path::{Path, PathBuf};
 use shims::cookie::Cookie;
 use shims::node_name::NodeName;
 
+use crate::boot::authority::Authority;
 use crate::boot::config::BootConfigs;
 use crate::boot::cookie::{Reading, resolve_cookie};
+use crate::boot::cuttlefish::SSL_OPTIONS_KEY;
 use crate::boot::generated::Generated;
-use crate::boot::hocon::Hocon;
 use crate::boot::log_env::Logging;
 use crate::boot::refusal::{check_profile, check_writable, refuse_second, security_profile, warn};
 use crate::boot::settings::{code_loading_mode, node_name};
 use crate::boot::siz::remove_siz_files;
-use crate::boot::vm::VmFacts;
+use crate::boot::vm::{VmFacts, boot_file};
 use crate::command::Command;
 use crate::error::Error;
 use crate::exec::ExecSpec;
@@ -44,6 +47,7 @@ use crate::message;
 use crate::node::distribution::way_to_nodes;
 use crate::node::pipe;
 use crate::release::Release;
+use crate::release::dialect::Dialect;
 use crate::shell::{elixir_program, wants_iex};
 use crate::sourced::{Origin, Sourced};
 
@@ -64,7 +68,7 @@ pub struct Contents {
 pub struct Boot {
     /// The environment of every child, resolved settings included.
     pub env: Environment,
-    /// The values that hocon gave.
+    /// The values that the release's own code gave.
     pub configs: BootConfigs,
     /// The node's name.
     pub name: Sourced<NodeName>,
@@ -78,9 +82,9 @@ pub struct Boot {
     pub epmd_args: Sourced<Vec<String>>,
     /// When the VM loads code.
     pub mode: Sourced<String>,
-    /// The release's hocon; `None` where the process that started this one has asked it already,
-    /// and after the last question.
-    hocon: Option<Hocon>,
+    /// Who knows the configuration; `None` where the process that started this one has asked
+    /// already, and after the last question.
+    authority: Option<Authority>,
 }
 
 impl Boot {
@@ -108,6 +112,9 @@ impl Boot {
         reading: Reading,
     ) -> Result<Boot, Error> {
         let (mut env, mode) = Boot::environment(host, release)?;
+        if release.dialect() == Dialect::Cuttlefish && env.get(PREPARED).is_none() {
+            log_env::of_cuttlefish(&mut env, Logging::of(command));
+        }
         refuse_second(release, env.get("EMQX_NODE__NAME"), None, command)?;
         if !release.etc_dir.join("emqx.conf").is_file() {
             return Err(Error::NoEmqxConf {
@@ -115,14 +122,14 @@ impl Boot {
             });
         }
         let mut mnesia_hook = None;
-        let mut hocon = None;
+        let mut authority = None;
         if env.get(PREPARED).is_none() {
-            let runtime = runtime_check::start(release, &mut env)?;
-            mnesia_hook = Some(runtime.mnesia_hook);
-            hocon = Some(Hocon::open(release, runtime.vm));
+            let (found, has_hook) = Authority::open(release, &mut env)?;
+            mnesia_hook = Some(has_hook);
+            authority = Some(found);
         }
-        let configs = match (env.get("EMQX_BOOT_CONFIGS"), &mut hocon) {
-            (None, Some(hocon)) => hocon.look_up(&env)?,
+        let configs = match (env.get("EMQX_BOOT_CONFIGS"), &mut authority) {
+            (None, Some(authority)) => authority.look_up(&env)?,
             (preset, _) => BootConfigs::parse(preset.unwrap_or_default()),
         };
         if mnesia_hook == Some(false) && configs.get("node.db_backend") == Some("rlog") {
@@ -133,7 +140,10 @@ impl Boot {
             env.set("EMQX_NODE__ROLE", "core");
         }
         let name = node_name(&env, &configs)?.decided("node name");
-        let data_dir = configs.data_dir(&env, release.install.base.path())?;
+        let data_dir = match release.data_dir() {
+            Some(fixed) => fixed.clone(),
+            None => configs.data_dir(&env, release.install.base.path())?,
+        };
         let data_dir = data_dir.decided("data directory");
         refuse_second(release, Some(&name.to_string()), Some(&data_dir), command)?;
         let cookie = resolve_cookie(release, &mut env, &configs, reading)?.decided("cookie");
@@ -143,8 +153,10 @@ impl Boot {
             .decided("transport between nodes");
         env.set("EKKA_PROTO_DIST_MOD", &proto_dist);
         env.set("ESCRIPT_NAME", name.short());
-        let mut epmd_args = way_to_nodes(&env).decided("arguments of the distribution");
-        if proto_dist.ends_with("_tls") {
+        let way = way_to_nodes(release.dialect(), &env, &proto_dist);
+        let mut epmd_args = way.decided("arguments of the distribution");
+        // Whoever configures the file has it among the generated arguments.
+        if proto_dist.ends_with("_tls") && configs.get(SSL_OPTIONS_KEY).is_none() {
             let options = ssl_options(release, &env)?.decided("options of TLS between nodes");
             epmd_args = epmd_args.map(|mut args| {
                 args.extend(["-ssl_dist_optfile".to_owned(), options.into_value()]);
@@ -160,7 +172,7 @@ impl Boot {
             proto_dist,
             epmd_args,
             mode,
-            hocon,
+            authority,
         })
     }
 
@@ -174,8 +186,10 @@ impl Boot {
         release: &Release,
     ) -> Result<(Environment, Sourced<String>), Error> {
         let mut env = release.child_environment(&host.env);
-        let _ = security_profile(&host.env).decided("security profile");
-        check_profile(&env)?;
+        if release.dialect() == Dialect::Hocon {
+            let _ = security_profile(&host.env).decided("security profile");
+            check_profile(&env)?;
+        }
         let mode = code_loading_mode(&mut env).decided("code loading mode");
         Ok((env, mode))
     }
@@ -195,7 +209,7 @@ impl Boot {
     /// refuses either.
     ///
     /// # Errors
-    /// What hocon or the licence check says, or a file that cannot be written.
+    /// What the release's own code says, or a file that cannot be written.
     pub fn generate(&mut self, release: &Release) -> Result<Generated, Error> {
         check_writable(release, self)?;
         let files = Generated::now(self.configs_dir())?;
@@ -207,16 +221,17 @@ impl Boot {
     }
 
     /// Checks the licence and finds out what the generated files hold. Writes nothing but what
-    /// `nodetool` may need below `scratch` for a moment.
+    /// the release's programs may need below `scratch` for a moment.
     ///
     /// # Errors
-    /// What hocon or the licence check says.
+    /// What the release's own code says.
     pub fn contents(&mut self, release: &Release, scratch: &Path) -> Result<Contents, Error> {
-        let Some(mut hocon) = self.hocon.take() else {
+        let Some(mut authority) = self.authority.take() else {
             return Err(Error::ConfigValue { key: PREPARED });
         };
-        hocon.check_license(&self.env, &self.configs)?;
-        let (app_config, generated) = hocon.generate(&self.env, &self.configs_dir(), scratch)?;
+        let configs_dir = self.configs_dir();
+        let (app_config, generated) =
+            authority.generate(&self.env, &self.configs, &configs_dir, scratch)?;
         let installed = fs_err::read_to_string(release.etc_dir.join("vm.args"))?;
         let name = self.name.to_string();
         let own = vm_args::Own {
@@ -239,16 +254,19 @@ impl Boot {
     /// Checks the whole configuration; writes nothing.
     ///
     /// # Errors
-    /// What hocon says against it.
+    /// What the release's own code says against it.
     pub fn check_config(&mut self) -> Result<(), Error> {
         let configs_dir = self.configs_dir();
-        match &mut self.hocon {
-            Some(hocon) => hocon.check_schema(&self.env, &configs_dir),
+        match &mut self.authority {
+            Some(authority) => authority.check(&self.env, &configs_dir),
             None => Err(Error::ConfigValue { key: PREPARED }),
         }
     }
 
     /// The command that becomes the VM, with the generated files.
+    ///
+    /// # Errors
+    /// A boot file that does not exist.
     pub fn plan_vm(
         &self,
         release: &Release,
@@ -256,16 +274,18 @@ impl Boot {
         iex: Option<PathBuf>,
         words: &[OsString],
         files: &Generated,
-    ) -> ExecSpec {
+    ) -> Result<ExecSpec, Error> {
         let mut env = self.env.clone();
         // What one process of this launcher tells the next is not for the node: a restart by heart
         // would take it for the operator's wish.
         if env.take(PREPARED).is_some() {
             env.take("EMQX_BOOT_CONFIGS");
         }
-        vm::plan_vm(VmFacts {
+        Ok(vm::plan_vm(VmFacts {
             release,
             command,
+            // The command's own name is the first of the words that the VM shows.
+            boot: boot_file(release, command, words.get(1..).unwrap_or_default())?,
             iex,
             words,
             mode: self.mode.to_string(),
@@ -276,7 +296,16 @@ impl Boot {
             epmd_args: self.epmd_args.to_vec(),
             proto_dist: self.proto_dist.to_string(),
             data_dir: &self.data_dir,
-        })
+        }))
+    }
+
+    /// Adapts the settings of the log to how the node is started.
+    pub fn translate_logging(&mut self, release: &Release, logging: Logging) {
+        if release.dialect() == Dialect::Hocon
+            && let Some(warning) = log_env::translate(&mut self.env, logging)
+        {
+            message::warning(&warning);
+        }
     }
 }
 
@@ -291,11 +320,12 @@ pub fn plan_foreground(
     words: &[OsString],
 ) -> Result<ExecSpec, Error> {
     let iex = match command {
-        Command::Foreground => None,
+        Command::Foreground | Command::ConsoleBoot => None,
         _ if wants_iex(&host.env, command, words)? => Some(elixir_program(release, "iex")?),
         _ => None,
     };
     message::answer(&format!("Starting {} {}", release.description, release.vsn));
+    boot_file(release, command, words)?;
     let mut boot = Boot::prepare(host, release, command)?;
     if let Some(features) = boot.env.get("EMQX_FEATURES") {
         message::answer(&format!("EMQX_FEATURES={features}"));
@@ -303,16 +333,14 @@ pub fn plan_foreground(
     let files = match boot.env.get(PREPARED) {
         Some(time) => Generated::at(boot.configs_dir(), time),
         None => {
-            if let Some(warning) = log_env::translate(&mut boot.env, Logging::Console) {
-                message::warning(&warning);
-            }
+            boot.translate_logging(release, Logging::Console);
             warn(release, &boot)?;
             boot.generate(release)?
         }
     };
     // The VM shows in the process list what it was called with.
     let shown = host.args.get(1..).unwrap_or_default();
-    Ok(boot.plan_vm(release, command, iex, shown, &files))
+    boot.plan_vm(release, command, iex, shown, &files)
 }
 
 /// The file of TLS options that a node of this release is given.

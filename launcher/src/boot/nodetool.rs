@@ -23,11 +23,12 @@ const SMALL_VM: &str = "+P 65536 +Q 65536 +S 2";
 /// What hocon says against the configuration.
 pub fn multi_get(
     release: &Release,
+    schema_mod: &str,
     env: &Environment,
     file: &Path,
     keys: &[&str],
 ) -> Result<String, Error> {
-    let mut args = words(&["hocon", "-s", &release.schema_mod, "-c"]);
+    let mut args = words(&["hocon", "-s", schema_mod, "-c"]);
     args.push(file.into());
     args.push("multi_get".into());
     args.extend(keys.iter().map(OsString::from));
@@ -50,6 +51,7 @@ pub fn multi_get(
 /// What hocon says against the configuration; it has been printed.
 pub fn generate(
     release: &Release,
+    schema_mod: &str,
     env: &Environment,
     files: &[PathBuf],
     scratch: &Path,
@@ -61,7 +63,7 @@ pub fn generate(
     let dir = tempfile::tempdir_in(scratch).map_err(refused)?;
     let generated = Generated::at(dir.path().to_path_buf(), &local_time_stamp());
     let mut args = words(&["hocon", "-v", "-t", &generated.time]);
-    args.extend(sources(release, files));
+    args.extend(sources(schema_mod, files));
     args.extend(["-d".into(), dir.path().into(), "generate".into()]);
     told(&run(release, env, args)?, "generate")?;
     let app_config = fs_err::read(generated.app_config())?;
@@ -72,9 +74,14 @@ pub fn generate(
 ///
 /// # Errors
 /// What hocon says against it; it has been printed.
-pub fn check_schema(release: &Release, env: &Environment, files: &[PathBuf]) -> Result<(), Error> {
+pub fn check_schema(
+    release: &Release,
+    schema_mod: &str,
+    env: &Environment,
+    files: &[PathBuf],
+) -> Result<(), Error> {
     let mut args = words(&["hocon"]);
-    args.extend(sources(release, files));
+    args.extend(sources(schema_mod, files));
     args.push("check_schema".into());
     told(&run(release, env, args)?, "check_schema")
 }
@@ -112,8 +119,8 @@ fn relay(output: &Output) {
 }
 
 /// The schema and the files, in the order in which later ones override earlier ones.
-fn sources(release: &Release, files: &[PathBuf]) -> Vec<OsString> {
-    let mut args = words(&["-s", &release.schema_mod]);
+fn sources(schema_mod: &str, files: &[PathBuf]) -> Vec<OsString> {
+    let mut args = words(&["-s", schema_mod]);
     for file in files {
         args.extend(["-c".into(), file.into()]);
     }

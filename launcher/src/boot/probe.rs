@@ -9,6 +9,33 @@ use std::time::Duration;
 /// How long one question may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The functions that tell of a complete boot, the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Witness {
+    /// `emqx_machine:is_ready/0`.
+    MachineReady,
+    /// `emqx:is_running/0`.
+    BrokerRuns,
+    /// `emqx:is_running/1` with the node's own name: all that releases before 5.0 have.
+    BrokerRunsOn,
+}
+
+impl Witness {
+    fn function(self) -> (&'static str, &'static str) {
+        match self {
+            Witness::MachineReady => ("emqx_machine", "is_ready"),
+            Witness::BrokerRuns | Witness::BrokerRunsOn => ("emqx", "is_running"),
+        }
+    }
+
+    fn arity(self) -> i64 {
+        match self {
+            Witness::MachineReady | Witness::BrokerRuns => 0,
+            Witness::BrokerRunsOn => 1,
+        }
+    }
+}
+
 /// A connection to a booting node, kept for all questions.
 #[derive(Debug)]
 pub struct Probe {
@@ -17,7 +44,7 @@ pub struct Probe {
     /// The process that answers.
     pub pid: i32,
     /// Who tells that the boot is complete, once the node has been asked.
-    witness: Option<(&'static str, &'static str)>,
+    witness: Option<Witness>,
 }
 
 impl Probe {
@@ -56,28 +83,41 @@ impl Probe {
                 None => return Ok(false),
             },
         };
-        Ok(self.ask(witness, Vec::new())? == Some(term::atom("true")))
+        let args = match witness {
+            Witness::MachineReady | Witness::BrokerRuns => Vec::new(),
+            Witness::BrokerRunsOn => match self.ask(("erlang", "node"), Vec::new())? {
+                Some(node) => vec![node],
+                None => return Ok(false),
+            },
+        };
+        Ok(self.ask(witness.function(), args)? == Some(term::atom("true")))
     }
 
     /// Releases without `emqx_machine:is_ready/0` tell only whether the broker itself runs, which
     /// is true a little earlier: it must not stand in for an `is_ready` that merely cannot answer
     /// yet.
-    fn find_witness(&mut self) -> Result<Option<(&'static str, &'static str)>, Lost> {
-        let machine = || term::atom("emqx_machine");
-        // A node that loads its code on demand exports nothing before.
-        let loaded = self.ask(("code", "ensure_loaded"), vec![machine()])?;
-        if loaded.is_none() {
-            return Ok(None);
-        }
-        let function = vec![machine(), term::atom("is_ready"), term::int(0)];
-        let exported = self.ask(("erlang", "function_exported"), function)?;
-        Ok(exported.map(|answer| {
-            if answer == term::atom("true") {
-                ("emqx_machine", "is_ready")
-            } else {
-                ("emqx", "is_running")
+    fn find_witness(&mut self) -> Result<Option<Witness>, Lost> {
+        for witness in [
+            Witness::MachineReady,
+            Witness::BrokerRuns,
+            Witness::BrokerRunsOn,
+        ] {
+            let (module, function) = witness.function();
+            let module = || term::atom(module);
+            // A node that loads its code on demand exports nothing before.
+            let loaded = self.ask(("code", "ensure_loaded"), vec![module()])?;
+            if loaded.is_none() {
+                return Ok(None);
             }
-        }))
+            let arity = term::int(witness.arity());
+            let function = vec![module(), term::atom(function), arity];
+            match self.ask(("erlang", "function_exported"), function)? {
+                None => return Ok(None),
+                Some(answer) if answer == term::atom("true") => return Ok(Some(witness)),
+                Some(_) => {}
+            }
+        }
+        Ok(Some(Witness::BrokerRuns))
     }
 
     /// A call's value; `None` where it failed on the node.

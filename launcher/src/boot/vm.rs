@@ -4,17 +4,21 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::command::Command;
+use crate::error::Error;
 use crate::exec::ExecSpec;
 use crate::host::environment::Environment;
 use crate::release::Release;
+use crate::release::dialect::Dialect;
 
 /// What the VM's command line is made of.
 #[derive(Debug, Clone)]
 pub struct VmFacts<'a> {
     /// The release to run.
     pub release: &'a Release,
-    /// `foreground`, `console` or `console_clean`.
+    /// `foreground`, `console`, `console_clean` or `console_boot`.
     pub command: Command,
+    /// The boot file, without its suffix.
+    pub boot: PathBuf,
     /// The Elixir shell to run instead of an Erlang one.
     pub iex: Option<PathBuf>,
     /// The words after the program's name, the command's own among them: after `--` the VM shows
@@ -63,16 +67,26 @@ pub fn plan_vm(facts: VmFacts<'_>) -> ExecSpec {
 fn erl_args(facts: &VmFacts<'_>) -> Vec<OsString> {
     let release = facts.release;
     let lib = release.tree().lib();
-    let mut args: Vec<OsString> = vec!["-enable-feature".into(), "maybe_expr".into()];
+    let dialect = release.dialect();
+    let mut args: Vec<OsString> = Vec::new();
+    if dialect == Dialect::Hocon {
+        args.extend(["-enable-feature", "maybe_expr"].map(OsString::from));
+    }
     if facts.command == Command::Foreground {
         args.extend(["-noinput", "-noshell", "+Bd"].map(OsString::from));
     }
-    args.extend(["-boot".into(), boot_file(release, facts.command).into()]);
-    args.extend(["-boot_var".into(), "RELEASE_LIB".into(), lib.clone().into()]);
+    args.extend(["-boot".into(), facts.boot.clone().into()]);
+    if dialect == Dialect::Hocon {
+        args.extend(["-boot_var".into(), "RELEASE_LIB".into(), lib.clone().into()]);
+    }
     args.extend(["-boot_var".into(), "ERTS_LIB_DIR".into(), lib.into()]);
     args.extend(["-mode".into(), facts.mode.as_str().into()]);
     args.extend(["-config".into(), facts.config.clone().into()]);
     args.extend(["-args_file".into(), facts.args_file.clone().into()]);
+    if dialect == Dialect::Cuttlefish {
+        // A VM does not tell its programs of its `-args_file`: upgrades ask for this one.
+        args.extend(["-vm_args".into(), facts.args_file.clone().into()]);
+    }
     if facts.debug_init {
         args.push("-init_debug".into());
     }
@@ -84,7 +98,7 @@ fn erl_args(facts: &VmFacts<'_>) -> Vec<OsString> {
 fn iex_args(facts: &VmFacts<'_>) -> Vec<OsString> {
     let release = facts.release;
     let mut args: Vec<OsString> = Vec::new();
-    args.extend(["--boot".into(), boot_file(release, facts.command).into()]);
+    args.extend(["--boot".into(), facts.boot.clone().into()]);
     args.extend([
         "--boot-var".into(),
         "RELEASE_LIB".into(),
@@ -105,16 +119,41 @@ fn iex_args(facts: &VmFacts<'_>) -> Vec<OsString> {
     args
 }
 
-/// The boot file without its suffix.
-fn boot_file(release: &Release, command: Command) -> PathBuf {
+/// The boot file without its suffix. `console_boot` and `start_boot` name one: a file of the release,
+/// or a path, relative to where the VM works.
+///
+/// # Errors
+/// They name none, or one that does not exist.
+pub fn boot_file(
+    release: &Release,
+    command: Command,
+    words: &[OsString],
+) -> Result<PathBuf, Error> {
     let dir = release.rel_dir();
-    if command == Command::ConsoleClean {
-        return dir.join("start_clean");
-    }
-    let named = dir.join(&release.name);
-    if dir.join(format!("{}.boot", release.name)).is_file() {
-        named
-    } else {
-        dir.join("start")
+    let file_of = |path: &Path| {
+        let mut file = path.as_os_str().to_owned();
+        file.push(".boot");
+        PathBuf::from(file)
+    };
+    match (command, words) {
+        (Command::ConsoleBoot | Command::StartBoot, [word]) => {
+            let path = Path::new(word);
+            let is_name = path.components().count() == 1 && !path.is_absolute();
+            let path = match dir.join(path) {
+                own if is_name && file_of(&own).is_file() => own,
+                _ => release.install.base.path().join(path),
+            };
+            if file_of(&path).is_file() {
+                Ok(path)
+            } else {
+                Err(Error::NoBootFile {
+                    file: file_of(&path),
+                })
+            }
+        }
+        (Command::ConsoleBoot | Command::StartBoot, _) => Err(Error::Usage(command)),
+        (Command::ConsoleClean, _) => Ok(dir.join("start_clean")),
+        _ if file_of(&dir.join(&release.name)).is_file() => Ok(dir.join(&release.name)),
+        _ => Ok(dir.join("start")),
     }
 }

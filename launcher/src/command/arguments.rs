@@ -67,6 +67,7 @@ fn meaning(command: Command, name: &str) -> &'static str {
         (_, "VERSION") => "The release's version",
         (_, "PATH") => "The escript, relative to the release's root",
         (_, "bash|zsh|fish") => "The shell",
+        (_, "BOOTFILE") => "A boot file without its suffix",
         (_, "MODULE") => "The Erlang module",
         (_, "FUNCTION") => "One of its exported functions",
         (_, "TERMS") => "The arguments, an Erlang term each",

@@ -14,6 +14,8 @@ pub fn usage(program: &str) -> String {
                 Command::Foreground,
                 Command::Console,
                 Command::ConsoleClean,
+                Command::StartBoot,
+                Command::ConsoleBoot,
             ],
         ),
         ("Administer:", &[Command::Ctl, Command::Relup]),

@@ -75,6 +75,12 @@ impl Environment {
         }
     }
 
+    /// Sets a variable to what follows from others, whose names are told as where it came from.
+    pub fn set_from(&mut self, name: &str, value: impl Into<OsString>, from: &str) {
+        self.set(name, value);
+        self.renamed.insert(name.to_owned(), from.to_owned());
+    }
+
     /// What became of variables since an earlier state: the new value, or `None` where it is gone.
     pub fn changes_since<'a>(
         &'a self,

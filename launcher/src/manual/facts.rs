@@ -85,8 +85,12 @@ pub fn exits(command: Option<Command>) -> &'static [Exit] {
     match command {
         None => PROGRAM,
         Some(command) => match command {
-            Command::Start | Command::Restart => START,
-            Command::Foreground | Command::Console | Command::ConsoleClean | Command::Remote => VM,
+            Command::Start | Command::StartBoot | Command::Restart => START,
+            Command::Foreground
+            | Command::Console
+            | Command::ConsoleClean
+            | Command::ConsoleBoot
+            | Command::Remote => VM,
             Command::Ctl | Command::Rpc => CALL,
             Command::Escript => ESCRIPT,
             Command::Relup => RELUP,

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::host::environment::Environment;
 use crate::node::vm_options::VmOptions;
 use crate::release::Release;
+use crate::release::dialect::Dialect;
 use crate::sourced::{Origin, Sourced};
 
 /// The port from which EMQX counts up where there is no epmd.
@@ -204,9 +205,16 @@ impl Distribution {
     }
 }
 
-/// How nodes find each other; `EPMD_ARGS` replaces EMQX's own way.
-pub fn way_to_nodes(env: &Environment) -> Sourced<Vec<String>> {
+/// How nodes find each other; `EPMD_ARGS` replaces EMQX's own way. Releases that are configured by
+/// cuttlefish know `WITH_EPMD` for it.
+pub fn way_to_nodes(dialect: Dialect, env: &Environment, proto_dist: &str) -> Sourced<Vec<String>> {
+    let with_epmd = || {
+        let asked = env.sourced("WITH_EPMD")?;
+        let way = format!("-start_epmd true -proto_dist {proto_dist}");
+        (dialect == Dialect::Cuttlefish).then(|| asked.map(|_| way))
+    };
     env.sourced("EPMD_ARGS")
+        .or_else(with_epmd)
         .unwrap_or_else(|| Sourced::new(OWN_WAY.to_owned(), Origin::Default))
         .map(|args| args.split_whitespace().map(str::to_owned).collect())
 }

@@ -16,10 +16,17 @@ use crate::host::environment::Environment;
 use crate::host::process::{
     Process, children_of, open_files_of, parent_of, process, process_table,
 };
+use crate::release::dialect::Dialect;
 use crate::sourced::{Origin, Sourced};
 
-/// Stops the node in a hurry. The shell is restricted: `init:stop()` would be refused.
-const BRUTAL_SHUTDOWN: &[u8] = b"\nemqx_machine:brutal_shutdown().\n";
+/// What stops the node in a hurry. Where there is `emqx_machine` the shell is restricted: `init:stop()`
+/// would be refused.
+fn brutal_shutdown(dialect: Dialect) -> &'static [u8] {
+    match dialect {
+        Dialect::Hocon => b"\nemqx_machine:brutal_shutdown().\n",
+        Dialect::Cuttlefish => b"\ninit:stop().\n",
+    }
+}
 
 /// Where the daemon's console has its pipes.
 pub fn dir(data_dir: &Path, user: &str, name: &str) -> PathBuf {
@@ -70,10 +77,10 @@ impl Daemon {
     ///
     /// # Errors
     /// No pipe, or nobody who reads it.
-    pub fn shut_down(&self) -> Result<(), Error> {
+    pub fn shut_down(&self, dialect: Dialect) -> Result<(), Error> {
         match self.own_pipe() {
-            Some(pipe) => write(&pipe),
-            None => shut_down(&self.pipe_dir),
+            Some(pipe) => write(&pipe, dialect),
+            None => shut_down(&self.pipe_dir, dialect),
         }
     }
 
@@ -106,13 +113,13 @@ pub fn in_directory(pipe_dir: &Path) -> OsString {
 ///
 /// # Errors
 /// No pipe, or nobody who reads it.
-pub fn shut_down(pipe_dir: &Path) -> Result<(), Error> {
+pub fn shut_down(pipe_dir: &Path, dialect: Dialect) -> Result<(), Error> {
     let mut result = Err(Error::Io(std::io::Error::new(
         std::io::ErrorKind::NotFound,
         format!("no console pipe in {}", pipe_dir.display()),
     )));
     for pipe in pipes(pipe_dir) {
-        result = write(&pipe);
+        result = write(&pipe, dialect);
         if result.is_ok() {
             break;
         }
@@ -137,13 +144,13 @@ pub fn vm_of(run_erl: i32) -> Option<i32> {
         .find(|child| process(*child).is_some_and(|child| Daemon::of(&child).is_none()))
 }
 
-fn write(pipe: &Path) -> Result<(), Error> {
+fn write(pipe: &Path, dialect: Dialect) -> Result<(), Error> {
     // Without O_NONBLOCK an abandoned pipe would hang the open for ever.
     let mut file = fs_err::OpenOptions::new()
         .write(true)
         .custom_flags(OFlag::O_NONBLOCK.bits())
         .open(pipe)?;
-    Ok(file.write_all(BRUTAL_SHUTDOWN)?)
+    Ok(file.write_all(brutal_shutdown(dialect))?)
 }
 
 /// The pipes that lead to a console, the newest first.
@@ -202,25 +209,26 @@ mod tests {
     #[test]
     fn the_newest_pipe_that_somebody_reads_is_written_to() {
         let dir = tempfile::tempdir().expect("a directory");
-        assert!(shut_down(dir.path()).is_err());
+        let dialect = Dialect::Hocon;
+        assert!(shut_down(dir.path(), dialect).is_err());
         for name in ["2.w", "2.r", "9.w", "10.w", "11.r", "x.w"] {
             let path = dir.path().join(format!("erlang.pipe.{name}"));
             mkfifo(&path, Mode::S_IRWXU).expect("a pipe");
         }
-        assert!(shut_down(dir.path()).is_err(), "nobody reads any");
+        assert!(shut_down(dir.path(), dialect).is_err(), "nobody reads any");
         let mut readers = [9, 2].map(|number| {
             let path = dir.path().join(format!("erlang.pipe.{number}.w"));
             let mut options = fs_err::OpenOptions::new();
             let options = options.read(true).custom_flags(OFlag::O_NONBLOCK.bits());
             options.open(path).expect("a pipe can be opened to read")
         });
-        shut_down(dir.path()).expect("pipe 9 is read");
+        shut_down(dir.path(), dialect).expect("pipe 9 is read");
         let said = readers.each_mut().map(|reader| {
             let mut bytes = vec![0; 100];
             let count = std::io::Read::read(reader, &mut bytes).unwrap_or(0);
             bytes.truncate(count);
             bytes
         });
-        assert_eq!(said, [BRUTAL_SHUTDOWN.to_vec(), Vec::new()]);
+        assert_eq!(said, [brutal_shutdown(dialect).to_vec(), Vec::new()]);
     }
 }

@@ -21,6 +21,7 @@ use crate::node::running::{RunningNode, nodes_of};
 use crate::node::stopped::{newest_vm_args, plain_lines, vm_arguments};
 use crate::node::vm_options::VmOptions;
 use crate::release::Release;
+use crate::release::dialect::Dialect;
 use crate::sourced::{Origin, Sourced};
 
 /// How long a node may take to answer a connection: a healthy one takes milliseconds, one under
@@ -40,6 +41,8 @@ pub struct Contact {
     pub distribution: Distribution,
     /// Its process, where the process table shows it.
     pub process: Option<RunningNode>,
+    /// What the release speaks.
+    pub dialect: Dialect,
 }
 
 impl Contact {
@@ -105,6 +108,7 @@ impl Contact {
             cookie,
             distribution,
             process: Some(process),
+            dialect: release.dialect(),
         })
     }
 
@@ -145,7 +149,8 @@ impl Contact {
             .or_else(|| of_conf("cluster.proto_dist"))
             .unwrap_or_else(|| Sourced::new("inet_tcp".to_owned(), Origin::Default))
             .decided("transport between nodes");
-        let way = way_to_nodes(env).decided("arguments of the distribution");
+        let way = way_to_nodes(release.dialect(), env, &proto_dist);
+        let way = way.decided("arguments of the distribution");
         let mut distribution = Distribution::of_boot(env, &arguments, &way, &proto_dist);
         if distribution.is_tls() && distribution.ssl_options.is_none() {
             let file = ssl_options(release, env)?.decided("options of TLS between nodes");
@@ -157,6 +162,7 @@ impl Contact {
             cookie,
             distribution,
             process: None,
+            dialect: release.dialect(),
         })
     }
 
@@ -237,6 +243,9 @@ fn configs_dir(release: &Release, env: &Environment) -> PathBuf {
 
 /// The data directory without asking hocon: for commands that find no running node.
 pub fn data_dir_hint(release: &Release, env: &Environment) -> PathBuf {
+    if let Some(fixed) = release.data_dir() {
+        return fixed.to_path_buf();
+    }
     let file = release.etc_dir.join("emqx.conf");
     let conf = read_optional(&file).ok().flatten().unwrap_or_default();
     let conf = plain_lines(&String::from_utf8_lossy(&conf));

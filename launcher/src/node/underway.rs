@@ -13,7 +13,16 @@ use crate::release::Release;
 
 /// The commands that lead to a VM, in the order in which `stop` ends them: the console of a daemon
 /// before the `start` that waits for it and then says why nothing came of it.
-const COMMANDS: [&str; 5] = ["console", "console_clean", "foreground", "start", "restart"];
+const COMMANDS: [&str; 8] = [
+    "console",
+    "console_clean",
+    "console_boot",
+    "foreground",
+    "start",
+    "start_boot",
+    "restart",
+    "reboot",
+];
 
 /// Something that will be a VM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,9 +138,9 @@ mod tests {
             assert_eq!(found, expected, "{args:?} {exe}");
         };
         let exe = "/opt/emqx/bin/emqx";
-        check(&["emqx", "foreground"], exe, Some(4));
+        check(&["emqx", "foreground"], exe, Some(5));
         check(&["/usr/bin/emqx", "console", "--iex"], exe, Some(2));
-        check(&["emqx", "start"], "/opt/emqx/bin/emqx (deleted)", Some(5));
+        check(&["emqx", "start"], "/opt/emqx/bin/emqx (deleted)", Some(6));
         let bin = |program: &str| format!("/opt/emqx/erts-13/bin/{program}");
         let words = [
             "run_erl",
@@ -151,7 +160,7 @@ mod tests {
         check(
             &["emqx", "start"],
             "/opt/emqx/relup/5.10.5/bin/emqx",
-            Some(5),
+            Some(6),
         );
         check(&["emqx", "start"], "/opt/emqx2/bin/emqx", None);
         check(&["emqx", "ctl", "start"], exe, None);

@@ -9,9 +9,10 @@ use shims::boot_helper::Dialogue;
 use crate::assessment;
 use crate::boot::Boot;
 use crate::boot::cookie::Reading;
-use crate::boot::daemon::{check_tls, run_erl, target};
+use crate::boot::cuttlefish::Cuttlefish;
+use crate::boot::daemon::{InnerConsole, check_tls, run_erl, target};
 use crate::boot::generated::Generated;
-use crate::boot::log_env::{self, Logging};
+use crate::boot::log_env::Logging;
 use crate::boot::refusal::{check_writable, refuse_besides, security_profile, warn};
 use crate::boot::siz::siz_files;
 use crate::command::Command;
@@ -19,12 +20,12 @@ use crate::error::Error;
 use crate::exec::ExecSpec;
 use crate::host::Host;
 use crate::host::environment::Environment;
-use crate::message;
 use crate::node::target::Contact;
 use crate::patience::{self, Patience};
 use crate::plan::{Plan, Step, talk};
 use crate::redact::shown_args_file;
 use crate::release::Release;
+use crate::release::dialect::Dialect;
 use crate::shell::{elixir_program, wants_iex};
 use crate::small_vm::plan_small_vm;
 
@@ -46,28 +47,33 @@ pub fn plan(
         Command::Console | Command::ConsoleClean => iex(&host.env, release, command, words)?,
         _ => None,
     };
+    let console = InnerConsole::of(release, command, words)?;
     let running = match command {
         Command::Restart => in_sight(release, &host.env)?,
         _ => None,
     };
     let (env, mode) = Boot::environment(host, release)?;
     plan.decided("code loading mode", &mode);
-    plan.decided("security profile", &security_profile(&host.env));
-    let helper = plan_small_vm(release, &env, &Dialogue::new(0).program());
-    let helper = Step::Run("ask the release's own code in a helper VM", helper);
+    if release.dialect() == Dialect::Hocon {
+        plan.decided("security profile", &security_profile(&host.env));
+    }
+    let helpers = helpers(release, &env)?;
     let mut boot = match Boot::prepare_reading(host, release, command, Reading::FilesOnly) {
         Ok(boot) => boot,
         Err(error) => {
-            plan.step(helper);
+            plan.steps(helpers);
             return Err(error);
         }
     };
     decided(plan, &boot);
     if command == Command::CheckConfig {
-        plan.step(helper);
-        plan.step(Step::Other(
-            "check base.hocon, cluster.hocon and emqx.conf in the helper VM".into(),
-        ));
+        plan.steps(helpers);
+        plan.step(Step::Other(match release.dialect() {
+            Dialect::Hocon => {
+                "check base.hocon, cluster.hocon and emqx.conf in the helper VM".into()
+            }
+            Dialect::Cuttlefish => "remove what cuttlefish has made".into(),
+        }));
         return Ok(());
     }
     let stopped = running
@@ -80,15 +86,8 @@ pub fn plan(
         Some(&boot.data_dir),
         stopped,
     )?;
-    let is_daemon = matches!(command, Command::Start | Command::Restart);
-    let logging = if is_daemon {
-        Logging::Daemon
-    } else {
-        Logging::Console
-    };
-    if let Some(warning) = log_env::translate(&mut boot.env, logging) {
-        message::warning(&warning);
-    }
+    let is_daemon = command.makes_daemon();
+    boot.translate_logging(release, Logging::of(command));
     warn(release, &boot)?;
     check_writable(release, &boot)?;
     let contents = boot.contents(release, &tempfile::env::temp_dir())?;
@@ -101,7 +100,7 @@ pub fn plan(
         let patience = Patience::sourced(&boot.env, patience::START);
         plan.decided("time to start", &patience);
     }
-    plan.step(helper);
+    plan.steps(helpers);
     let files = Generated::at(boot.configs_dir(), TIME);
     for step in file_steps(release, &files, &contents.vm_args) {
         plan.step(step);
@@ -114,13 +113,35 @@ pub fn plan(
         talk::stop_steps(plan, host, contact);
     }
     if is_daemon {
-        daemon_steps(plan, host, release, boot, &files, &address)
+        daemon_steps(plan, host, release, boot, &files, &address, &console)
     } else {
         let shown = shown_words(command, words);
-        let spec = boot.plan_vm(release, command, iex, &shown, &files);
+        let spec = boot.plan_vm(release, command, iex, &shown, &files)?;
         plan.step(Step::Become("become the node's VM", spec));
         Ok(())
     }
+}
+
+/// What is asked of the release's own code, and how.
+fn helpers(release: &Release, env: &Environment) -> Result<Vec<Step>, Error> {
+    let helper = plan_small_vm(release, env, &Dialogue::new(0).program());
+    Ok(match release.dialect() {
+        Dialect::Hocon => vec![Step::Run(
+            "ask the release's own code in a helper VM",
+            helper,
+        )],
+        Dialect::Cuttlefish => {
+            let cuttlefish = Cuttlefish::open(release)?;
+            let dir = tempfile::env::temp_dir().join(".cuttlefish-<random>");
+            vec![
+                Step::Run("find out whether a VM of the release runs here", helper),
+                Step::Run(
+                    "have the release's cuttlefish read the configuration",
+                    cuttlefish.spec(env, &dir),
+                ),
+            ]
+        }
+    })
 }
 
 fn iex(
@@ -172,18 +193,22 @@ fn daemon_steps(
     mut boot: Boot,
     files: &Generated,
     address: &str,
+    console: &InnerConsole,
 ) -> Result<(), Error> {
     let pipe_dir = boot.pipe_dir(&host.user_name());
     if !pipe_dir.is_dir() {
         plan.step(Step::MakeDirectory(pipe_dir.to_path_buf()));
     }
-    let daemon = run_erl(release, &boot, &pipe_dir, &files.time);
+    let daemon = run_erl(release, &boot, &pipe_dir, &files.time, console);
     boot.env = daemon.env.clone();
     plan.step(Step::Run("start the console of the daemon", daemon));
-    let console = Command::Console;
-    let iex = iex(&boot.env, release, console, &[])?;
-    let shown = shown_words(console, &[]);
-    let vm: ExecSpec = boot.plan_vm(release, console, iex, &shown, files);
+    let (command, words) = console.command();
+    let iex = match command {
+        Command::Console => iex(&boot.env, release, command, words)?,
+        _ => None,
+    };
+    let shown = shown_words(command, words);
+    let vm: ExecSpec = boot.plan_vm(release, command, iex, &shown, files)?;
     plan.step(Step::Run("in it, become the node's VM", vm));
     let patience = Patience::observe(&boot.env, patience::START).seconds();
     plan.step(Step::Other(format!(

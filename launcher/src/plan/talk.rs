@@ -14,6 +14,7 @@ use crate::patience::{self, Patience};
 use crate::plan::{Plan, Step};
 use crate::redact::shown_words;
 use crate::release::Release;
+use crate::release::dialect::Dialect;
 use crate::shell;
 
 /// Adds what the command would do.
@@ -133,11 +134,13 @@ pub fn stop_steps(plan: &mut Plan, host: &Host, contact: &Contact) {
     let patience = Patience::sourced(&host.env, patience::STOP);
     plan.decided("time to stop", &patience);
     connects(plan, contact);
-    plan.step(Step::Other(
-        "call emqx_machine:graceful_shutdown/0; where that is not possible, use the console, then \
-         SIGTERM"
-            .into(),
-    ));
+    let function = match contact.dialect {
+        Dialect::Hocon => "emqx_machine:graceful_shutdown/0",
+        Dialect::Cuttlefish => "init:stop/0",
+    };
+    plan.step(Step::Other(format!(
+        "call {function}; where that is not possible, use the console, then SIGTERM"
+    )));
     let seconds = patience.seconds();
     plan.step(Step::Other(match &contact.process {
         Some(process) => format!(

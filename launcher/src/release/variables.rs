@@ -22,8 +22,13 @@ const BOOT: &[Command] = &[
     Command::Restart,
     Command::Foreground,
     Command::Console,
+    Command::StartBoot,
+    Command::ConsoleBoot,
     Command::CheckConfig,
 ];
+
+/// Those that end with a daemon.
+const DAEMON: &[Command] = &[Command::Start, Command::StartBoot, Command::Restart];
 
 /// Those that end in a VM, of whatever kind.
 const VM: &[Command] = &[
@@ -32,6 +37,8 @@ const VM: &[Command] = &[
     Command::Foreground,
     Command::Console,
     Command::ConsoleClean,
+    Command::StartBoot,
+    Command::ConsoleBoot,
     Command::Remote,
     Command::EvalEx,
 ];
@@ -44,6 +51,8 @@ const NODE: &[Command] = &[
     Command::Foreground,
     Command::Console,
     Command::ConsoleClean,
+    Command::StartBoot,
+    Command::ConsoleBoot,
     Command::CheckConfig,
     Command::Ctl,
     Command::Relup,
@@ -71,6 +80,8 @@ const HANDED: &[Command] = &[
     Command::Foreground,
     Command::Console,
     Command::ConsoleClean,
+    Command::StartBoot,
+    Command::ConsoleBoot,
     Command::CheckConfig,
     Command::Ctl,
     Command::Remote,
@@ -92,6 +103,8 @@ const RELEASE: &[Command] = &[
     Command::Foreground,
     Command::Console,
     Command::ConsoleClean,
+    Command::StartBoot,
+    Command::ConsoleBoot,
     Command::CheckConfig,
     Command::Ctl,
     Command::Relup,
@@ -146,13 +159,18 @@ pub const VARIABLES: &[Variable] = &[
         name: "EMQX_WAIT_FOR_START",
         about: "Seconds until a node that is not ready counts as failed.",
         default: "120",
-        commands: &[Command::Start, Command::Restart],
+        commands: DAEMON,
     },
     Variable {
         name: "EMQX_WAIT_FOR_STOP",
         about: "Seconds until a node that is still there counts as not stopped.",
         default: "120",
-        commands: &[Command::Stop, Command::Start, Command::Restart],
+        commands: &[
+            Command::Stop,
+            Command::Start,
+            Command::StartBoot,
+            Command::Restart,
+        ],
     },
     Variable {
         name: "EMQX_RELUP_BOOT_ATTEMPTS",
@@ -260,13 +278,13 @@ pub const VARIABLES: &[Variable] = &[
         name: "RUN_ERL_LOG_GENERATIONS",
         about: "How many erlang.log.N the daemon's console keeps.",
         default: "5",
-        commands: &[Command::Start, Command::Restart],
+        commands: DAEMON,
     },
     Variable {
         name: "RUN_ERL_LOG_MAXSIZE",
         about: "Bytes after which the daemon's console begins the next erlang.log.N.",
         default: "10485760",
-        commands: &[Command::Start, Command::Restart],
+        commands: DAEMON,
     },
     Variable {
         name: "ERL_FLAGS",
@@ -316,6 +334,31 @@ pub const VARIABLES: &[Variable] = &[
         about: "The old name of EMQX_NODE__COOKIE, which it overrides.",
         default: "",
         commands: NODE,
+    },
+    Variable {
+        name: "EMQX_NAME, EMQX_HOST",
+        about: "The two parts of EMQX_NODE__NAME, where that is unset; only in releases before 5.0.",
+        default: "",
+        commands: NODE,
+    },
+    Variable {
+        name: "WITH_EPMD",
+        about: "Any value has nodes find each other by epmd, which is started where there is none; \
+                only in releases before 5.0.",
+        default: "",
+        commands: NODE,
+    },
+    Variable {
+        name: "WAIT_FOR_ERLANG",
+        about: "The old name of EMQX_WAIT_FOR_START, where that is unset; only in releases before 5.0.",
+        default: "",
+        commands: DAEMON,
+    },
+    Variable {
+        name: "CUTTLEFISH_ENV_OVERRIDE_PREFIX",
+        about: "What the variables begin with that override emqx.conf; only in releases before 5.0.",
+        default: "EMQX_",
+        commands: BOOT,
     },
     Variable {
         name: "BASE_RUNNER_ROOT_DIR",

@@ -26,7 +26,7 @@ pub fn stop(
     patience: Patience,
 ) -> Result<(), Error> {
     let vm = process_of(&mut connection);
-    let outcome = shut_down(&mut connection, patience);
+    let outcome = shut_down(&mut connection, contact.dialect, patience);
     let unfinished = |reason: String| Error::StopUnseen {
         name: contact.name.to_string(),
         reason,
