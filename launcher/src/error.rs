@@ -334,13 +334,8 @@ impl Error {
                 format!("the version is {}", vsn.told()),
                 "put the files of that release back from its package".into(),
             ],
-            Error::NoBootFile { .. } => vec![
-                "name a boot file of releases/<version>, or a path relative to the root directory, \
-                 without .boot"
-                    .into(),
-            ],
-            Error::NotInDialect { .. } => {
-                vec!["`emqx start` and `emqx console` boot this release".into()]
+            Error::NoBootFile { .. } => {
+                vec!["name one of releases/<version>, or a path, without .boot".into()]
             }
             Error::NoLicense | Error::License { .. } => {
                 vec!["set EMQX_LICENSE__KEY, or license.key in emqx.conf".into()]
@@ -388,6 +383,7 @@ impl Error {
             Error::NoSuchPage { .. } => vec!["`emqx help` lists the commands".into()],
             Error::VarMissing { .. }
             | Error::SecurityProfile { .. }
+            | Error::NotInDialect { .. }
             | Error::ConfigValue { .. }
             | Error::Cookie(_)
             | Error::AlreadyRunning { .. }

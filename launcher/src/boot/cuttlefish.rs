@@ -23,9 +23,6 @@ use crate::release::dialect::override_prefix;
 /// Limits that keep its VM small.
 const SMALL_VM: &str = "+P 65536 +Q 65536 +S 2";
 
-/// The path of the file of TLS options between nodes, which later releases do not have.
-pub const SSL_OPTIONS_KEY: &str = "node.ssl_dist_optfile";
-
 /// What a run of cuttlefish has made.
 #[derive(Debug, Clone)]
 struct Made {
@@ -266,7 +263,6 @@ fn values(made: &Made) -> String {
         ("node.name", "-name "),
         ("node.cookie", "-setcookie "),
         ("node.dist_net_ticktime", "-kernel net_ticktime "),
-        (SSL_OPTIONS_KEY, "-ssl_dist_optfile "),
     ]
     .map(|(key, option)| {
         let mut lines = made.vm_args.lines();

@@ -31,7 +31,6 @@ use shims::node_name::NodeName;
 use crate::boot::authority::Authority;
 use crate::boot::config::BootConfigs;
 use crate::boot::cookie::{Reading, resolve_cookie};
-use crate::boot::cuttlefish::SSL_OPTIONS_KEY;
 use crate::boot::generated::Generated;
 use crate::boot::log_env::Logging;
 use crate::boot::refusal::{check_profile, check_writable, refuse_second, security_profile, warn};
@@ -155,8 +154,8 @@ impl Boot {
         env.set("ESCRIPT_NAME", name.short());
         let way = way_to_nodes(release.dialect(), &env, &proto_dist);
         let mut epmd_args = way.decided("arguments of the distribution");
-        // Whoever configures the file has it among the generated arguments.
-        if proto_dist.ends_with("_tls") && configs.get(SSL_OPTIONS_KEY).is_none() {
+        // Where cuttlefish reads the configuration, that or vm.args gives the file; a VM refuses two.
+        if proto_dist.ends_with("_tls") && release.dialect() == Dialect::Hocon {
             let options = ssl_options(release, &env)?.decided("options of TLS between nodes");
             epmd_args = epmd_args.map(|mut args| {
                 args.extend(["-ssl_dist_optfile".to_owned(), options.into_value()]);

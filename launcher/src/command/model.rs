@@ -28,8 +28,13 @@ The commands of relup upgrade the running node without a restart.
 
 /// The whole program.
 pub fn model(purpose: Purpose) -> clap::Command {
+    // What only old releases have would be in the way of what every release has.
+    let is_wanted = |explanation: &Explanation| {
+        purpose == Purpose::Manual || !explanation.command.is_of_cuttlefish()
+    };
     let commands = COMMANDS
         .iter()
+        .filter(|explanation| is_wanted(explanation))
         .enumerate()
         .map(|(order, explanation)| of(explanation, purpose).display_order(order));
     let mut program = clap::Command::new("emqx")

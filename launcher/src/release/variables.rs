@@ -2,7 +2,10 @@
 //! the release's schema reads (`EMQX_<PATH>__<KEY>`) is the release's own, except those few that
 //! the program has to know before it can ask the release.
 
+mod groups;
+
 use crate::command::Command;
+use crate::release::variables::groups::{BOOT, DAEMON, HANDED, NODE, RELEASE, VM};
 
 /// A variable that changes what the program does.
 pub struct Variable {
@@ -15,118 +18,6 @@ pub struct Variable {
     /// The commands that obey it; none means every command.
     pub commands: &'static [Command],
 }
-
-/// Those that end in a VM of the broker, or check what it would be given.
-const BOOT: &[Command] = &[
-    Command::Start,
-    Command::Restart,
-    Command::Foreground,
-    Command::Console,
-    Command::StartBoot,
-    Command::ConsoleBoot,
-    Command::CheckConfig,
-];
-
-/// Those that end with a daemon.
-const DAEMON: &[Command] = &[Command::Start, Command::StartBoot, Command::Restart];
-
-/// Those that end in a VM, of whatever kind.
-const VM: &[Command] = &[
-    Command::Start,
-    Command::Restart,
-    Command::Foreground,
-    Command::Console,
-    Command::ConsoleClean,
-    Command::StartBoot,
-    Command::ConsoleBoot,
-    Command::Remote,
-    Command::EvalEx,
-];
-
-/// Those that have to know which node is meant.
-const NODE: &[Command] = &[
-    Command::Start,
-    Command::Stop,
-    Command::Restart,
-    Command::Foreground,
-    Command::Console,
-    Command::ConsoleClean,
-    Command::StartBoot,
-    Command::ConsoleBoot,
-    Command::CheckConfig,
-    Command::Ctl,
-    Command::Relup,
-    Command::Versions,
-    Command::Unpack,
-    Command::Install,
-    Command::Upgrade,
-    Command::Downgrade,
-    Command::Uninstall,
-    Command::Remote,
-    Command::Attach,
-    Command::Ping,
-    Command::Pid,
-    Command::Eval,
-    Command::EvalEx,
-    Command::Rpc,
-    Command::Rpcterms,
-];
-
-/// Those that a newer launcher may take over.
-const HANDED: &[Command] = &[
-    Command::Start,
-    Command::Stop,
-    Command::Restart,
-    Command::Foreground,
-    Command::Console,
-    Command::ConsoleClean,
-    Command::StartBoot,
-    Command::ConsoleBoot,
-    Command::CheckConfig,
-    Command::Ctl,
-    Command::Remote,
-    Command::Attach,
-    Command::Ping,
-    Command::Pid,
-    Command::Eval,
-    Command::EvalEx,
-    Command::Rpc,
-    Command::Rpcterms,
-    Command::Escript,
-];
-
-/// Those that look at the release they stand in.
-const RELEASE: &[Command] = &[
-    Command::Start,
-    Command::Stop,
-    Command::Restart,
-    Command::Foreground,
-    Command::Console,
-    Command::ConsoleClean,
-    Command::StartBoot,
-    Command::ConsoleBoot,
-    Command::CheckConfig,
-    Command::Ctl,
-    Command::Relup,
-    Command::Versions,
-    Command::Unpack,
-    Command::Install,
-    Command::Upgrade,
-    Command::Downgrade,
-    Command::Uninstall,
-    Command::Remote,
-    Command::Attach,
-    Command::Ping,
-    Command::Pid,
-    Command::Eval,
-    Command::EvalEx,
-    Command::Rpc,
-    Command::Rpcterms,
-    Command::RootDir,
-    Command::Ertspath,
-    Command::Escript,
-    Command::Version,
-];
 
 /// All of them, those that an operator sets most often first.
 pub const VARIABLES: &[Variable] = &[
@@ -336,8 +227,15 @@ pub const VARIABLES: &[Variable] = &[
         commands: NODE,
     },
     Variable {
-        name: "EMQX_NAME, EMQX_HOST",
-        about: "The two parts of EMQX_NODE__NAME, where that is unset; only in releases before 5.0.",
+        name: "EMQX_NAME",
+        about: "With EMQX_HOST the two parts of EMQX_NODE__NAME, where that is unset; only in releases \
+                before 5.0.",
+        default: "",
+        commands: NODE,
+    },
+    Variable {
+        name: "EMQX_HOST",
+        about: "See EMQX_NAME.",
         default: "",
         commands: NODE,
     },

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod deployed;
 pub mod error;
 pub mod exec_trace;
+pub mod four;
 pub mod install;
 pub mod journal;
 pub mod load;

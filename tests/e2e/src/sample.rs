@@ -13,6 +13,13 @@ pub const V5: &str = "5.10.5";
 /// The version of the second hop.
 pub const V6: &str = "5.10.6";
 
+/// The version of the 4.x sample that a scenario starts from.
+pub const FOUR_0: &str = "4.4.0";
+/// The version of its first upgrade.
+pub const FOUR_16: &str = "4.4.16";
+/// The version of its second upgrade.
+pub const FOUR_17: &str = "4.4.17";
+
 /// The workspace that this crate is a member of.
 #[must_use]
 pub fn workspace() -> PathBuf {
@@ -87,6 +94,52 @@ impl Sample {
     #[must_use]
     pub fn catalog(&self) -> PathBuf {
         self.dir.join("catalog")
+    }
+}
+
+/// The packages of the sample in the shape of 4.x.
+#[derive(Debug, Clone)]
+pub struct Sample4 {
+    dir: PathBuf,
+}
+
+impl Sample4 {
+    /// `EMQX_SAMPLE4`, else `dist/sample4` of the workspace.
+    pub fn find() -> Result<Self> {
+        let dir = std::env::var_os("EMQX_SAMPLE4").map_or_else(
+            || workspace().join("dist/sample4"),
+            |path| workspace().join(path),
+        );
+        let sample = Self { dir };
+        sample.tarball(FOUR_0)?;
+        Ok(sample)
+    }
+
+    /// The tarball of a version, in the form that OTP's release handler unpacks.
+    pub fn tarball(&self, vsn: &str) -> Result<PathBuf> {
+        self.package(|name| name == format!("emqx-{vsn}.tar.gz"))
+    }
+
+    /// The zip archive of a version, as it is downloaded.
+    pub fn zip(&self, vsn: &str) -> Result<PathBuf> {
+        let prefix = format!("emqx-{vsn}-otp");
+        self.package(|name| {
+            let rest = name.strip_prefix(&prefix);
+            rest.is_some_and(|rest| rest.strip_suffix(".zip").is_some())
+        })
+    }
+
+    fn package(&self, is_meant: impl Fn(&str) -> bool) -> Result<PathBuf> {
+        let entries = fs_err::read_dir(&self.dir).into_iter().flatten().flatten();
+        let mut paths = entries.map(|entry| entry.path());
+        let found = paths.find(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            is_meant(&name)
+        });
+        found.ok_or_else(|| Error::Missing {
+            what: format!("packages of 4.x are missing in {}", self.dir.display()),
+            remedy: "run `make sample`, or set EMQX_SAMPLE4 to the directory".to_owned(),
+        })
     }
 }
 
