@@ -23,6 +23,10 @@ use crate::release::dialect::override_prefix;
 /// Limits that keep its VM small.
 const SMALL_VM: &str = "+P 65536 +Q 65536 +S 2";
 
+/// How much of what it says is told: a line of it, in characters, and the number of lines.
+const LONGEST_LINE: usize = 160;
+const MOST_LINES: usize = 12;
+
 /// What a run of cuttlefish has made.
 #[derive(Debug, Clone)]
 struct Made {
@@ -128,7 +132,9 @@ impl Cuttlefish {
 
     fn run(&self, env: &Environment) -> Result<Made, Error> {
         let dir = scratch(&self.release)?;
-        let spec = self.spec(env, dir.path());
+        // It works elsewhere, where a relative name would mean something else.
+        let place = fs_err::canonicalize(dir.path())?;
+        let spec = self.spec(env, &place);
         let output = spec
             .command()
             .and_then(|mut command| command.stdin(Stdio::null()).output());
@@ -143,7 +149,7 @@ impl Cuttlefish {
         if !output.status.success() {
             return Err(refused(words_of(&output)));
         }
-        let Some(files) = Files::told(&output.stdout, dir.path()) else {
+        let Some(files) = Files::told(&output.stdout, &place) else {
             let said = words_of(&output).join(" | ");
             return Err(refused(vec![format!(
                 "its last line does not tell where the generated files are: {said}"
@@ -233,7 +239,8 @@ fn split_once<'a>(text: &'a [u8], by: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
 }
 
 /// What it has said against the configuration: each thing once, without time and level, and without
-/// what only tells where in itself it was.
+/// what only tells where in itself it was. A whole configuration that it throws at somebody is cut:
+/// nobody reads it, and secrets are in it.
 fn words_of(output: &Output) -> Vec<String> {
     let text = [&output.stderr, &output.stdout].map(|bytes| String::from_utf8_lossy(bytes));
     let mut lines: Vec<String> = Vec::new();
@@ -242,16 +249,21 @@ fn words_of(output: &Output) -> Vec<String> {
             .split_once("[error] ")
             .map_or(line, |(_, said)| said)
             .trim();
-        let is_said = lines.iter().any(|said| said == line);
-        if !line.is_empty()
-            && !is_said
-            && !line.starts_with("Error generating configuration in phase")
-        {
-            lines.push(line.to_owned());
+        let line = match line.char_indices().nth(LONGEST_LINE) {
+            Some((end, _)) => format!("{}...", &line[..end]),
+            None => line.to_owned(),
+        };
+        let is_place = line.starts_with("Error generating configuration in phase");
+        if !line.is_empty() && !is_place && !lines.contains(&line) {
+            lines.push(line);
         }
     }
     if lines.is_empty() {
         lines.push(format!("it ended with {} and said nothing", output.status));
+    }
+    if lines.len() > MOST_LINES {
+        lines.truncate(MOST_LINES);
+        lines.push("...".to_owned());
     }
     lines
 }

@@ -58,6 +58,9 @@ fn its_words_are_told_once_without_times_and_phases() {
         "escript: exception error: x\n  in call y\n",
         &["escript: exception error: x", "in call y"],
     );
+    let long = "é".repeat(200);
+    let shown = format!("{}...", "é".repeat(160));
+    check(&format!("x [error] {long}\n"), "", &[&shown]);
     check("", "", &["it ended with exit status: 1 and said nothing"]);
 }
 

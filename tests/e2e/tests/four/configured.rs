@@ -84,6 +84,18 @@ fn a_file_that_is_wrong_is_told_with_its_place() -> e2e::Result<()> {
 }
 
 #[test]
+fn temporary_files_have_a_place_wherever_there_is_one() -> e2e::Result<()> {
+    let mut install = install()?;
+    // Relative to wherever the caller is.
+    install.set_env("TMPDIR", "tmp");
+    install.emqx(&["check_conf"])?.success()?;
+    install.set_env("TMPDIR", "/no/such/directory");
+    install.emqx(&["check_conf"])?.success()?;
+    assert_eq!(left_overs(&install)?, Vec::<String>::new());
+    Ok(())
+}
+
+#[test]
 fn a_release_without_its_reader_or_schema_is_told_to_be_incomplete() -> e2e::Result<()> {
     let install = install()?;
     // Its own copy is as good as the one that upgrades exchange.

@@ -2,6 +2,7 @@
 //! in its name.
 
 mod boot;
+mod by_hand;
 mod configured;
 mod found;
 mod plan;
