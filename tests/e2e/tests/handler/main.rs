@@ -1,0 +1,7 @@
+//! Releases managed by OTP's release handler: the commands of EMQX 4.x, on real nodes.
+
+mod documents;
+mod killed;
+mod records;
+mod refusals;
+mod scene;
