@@ -323,6 +323,7 @@ fn relup_install(release: &Release, env: &Environment) -> relup_cmd::Install {
         log_dir: release.log_dir.to_path_buf(),
         data_dir: Some(crate::node::target::data_dir_hint(release, env)),
         pubkey: env.get_os("EMQX_RELUP_PUBKEY").map(Into::into),
+        is_handled: release.dialect() == Dialect::Cuttlefish,
         invocation: RELUP.into(),
     }
 }

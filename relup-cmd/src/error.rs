@@ -39,6 +39,9 @@ pub(crate) enum Error {
         "the node stopped in the middle of attempt {attempt}: what runs in it is of two versions, and processes may be suspended"
     )]
     Abandoned { attempt: String },
+    /// A release before 5.0.
+    #[error("{vsn} is upgraded by OTP's release handler")]
+    ManagedByReleaseHandler { vsn: String },
     /// Hand-placed patches would shadow the target's modules.
     #[error("{} holds patches: {}", dir.display(), files.join(", "))]
     PatchesDirNotEmpty { dir: PathBuf, files: Vec<String> },
@@ -267,6 +270,7 @@ impl Error {
             Error::NodeRpc(_) => "node_rpc_failed",
             Error::NodeLost(_) => "node_connection_lost",
             Error::Abandoned { .. } => "apply_abandoned",
+            Error::ManagedByReleaseHandler { .. } => "managed_by_release_handler",
             Error::PatchesDirNotEmpty { .. } => "patches_dir_not_empty",
             Error::TargetTarballNotFound { .. } => "target_tarball_not_found",
             Error::CannotReadTargetTarball { .. } => "cannot_read_target_tarball",
@@ -326,6 +330,7 @@ impl Error {
             | Error::NodeNotRunning(_)
             | Error::NodeUnreachable(_)
             | Error::NodeRpc(_)
+            | Error::ManagedByReleaseHandler { .. }
             | Error::PatchesDirNotEmpty { .. }
             | Error::TargetTarballNotFound { .. }
             | Error::CannotReadTargetTarball { .. }

@@ -13,18 +13,18 @@ use crate::stage;
 
 pub use crate::stage::fuzz_beam as beam;
 
-/// Extracts an archive that is not packed below `scratch`, which must be empty and is so again
-/// afterwards. Gives what its manifest lists, when it is accepted.
+/// Extracts a tar archive that is not packed, or a zip archive, below `scratch`, which must be empty
+/// and is so again afterwards. Gives what its manifest lists, when it is accepted.
 ///
 /// # Panics
 /// When something was written beside the staging directory, or an accepted tree is not what its
 /// manifest says.
 #[must_use]
-pub fn archive(tar: &[u8], scratch: &Path) -> Option<Vec<ManifestEntry>> {
+pub fn archive(bytes: &[u8], zip: bool, scratch: &Path) -> Option<Vec<ManifestEntry>> {
     let root = scratch.join("root");
     let entries = scratch.join("entries");
     fs::create_dir(&root).expect("the directory is empty");
-    let outcome = stage::fuzz_archive(tar, &root, &entries);
+    let outcome = stage::fuzz_archive(bytes, zip, &root, &entries);
     let names = crate::release::names_in(scratch).expect("the directory can be read");
     assert_eq!(
         names,

@@ -30,6 +30,8 @@ pub struct Install {
     pub data_dir: Option<PathBuf>,
     /// The public key of whoever signs tarballs, or its file: `EMQX_RELUP_PUBKEY`.
     pub pubkey: Option<OsString>,
+    /// Whether OTP's release handler upgrades its releases, as those before 5.0.
+    pub is_handled: bool,
     /// How the command was called, `emqx relup` or `emqx ctl relup`, for the usage texts.
     pub invocation: String,
 }

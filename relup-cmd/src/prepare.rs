@@ -45,6 +45,11 @@ impl Prepared {
         console: &mut Console<'_>,
         interrupt: &Interrupt,
     ) -> Result<Prepared, Error> {
+        if install.is_handled {
+            return Err(Error::ManagedByReleaseHandler {
+                vsn: running.vsn.to_string(),
+            });
+        }
         let demand = Demand::read(&args.signature, install)?;
         let patches = patches_dir(install, running.data_dir.as_deref());
         check_patches(patches.as_deref(), args.force)?;

@@ -135,10 +135,12 @@ impl StagedTree {
     }
 }
 
-/// Extracts an archive that is not packed, and compares the tree with its manifest.
+/// Extracts a tar archive that is not packed, or a zip archive, and compares the tree with its
+/// manifest.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn fuzz_archive(
-    tar: &[u8],
+    bytes: &[u8],
+    zip: bool,
     root: &Path,
     entries: &Path,
 ) -> Result<Vec<relup::manifest::ManifestEntry>, Error> {
@@ -158,8 +160,12 @@ pub(crate) fn fuzz_archive(
         twin::Twins::of(None),
         &mut progress,
     );
-    let mut feed = feed::Feed::of_bytes(tar, &interrupt, &read);
-    let outcome = unpack.run(&mut archive::Archive::new(&mut feed));
+    let write = |feed: &mut feed::Feed<'_>| unpack.run(&mut archive::Archive::new(feed));
+    let outcome = if zip {
+        zip::fuzz_feed(bytes, entries, limits, &interrupt, write)
+    } else {
+        write(&mut feed::Feed::of_bytes(bytes, &interrupt, &read))
+    };
     // What wrote them removes them only once they are finished.
     let (mut confined, manifest, _) = outcome.inspect_err(|_| drop(fs::remove_file(entries)))?;
     let manifest = manifest.finish()?;

@@ -73,6 +73,7 @@ impl Site {
             log_dir: base.path().join("log"),
             data_dir: None,
             pubkey: None,
+            is_handled: false,
             invocation: "emqx relup".to_owned(),
             base,
         };

@@ -21,6 +21,9 @@ impl Error {
             Error::NodeLost(_) | Error::InterruptedApply => {
                 "`emqx relup status` and `emqx relup logs` tell how it ended"
             }
+            Error::ManagedByReleaseHandler { .. } => {
+                "copy its package into releases/ of the installation and run `emqx upgrade VSN`"
+            }
             Error::PatchesDirNotEmpty { .. } => {
                 "remove the patches that the target release contains, or keep them in force with --force"
             }

@@ -57,6 +57,28 @@ pub(crate) fn with_feed<R>(
     )
 }
 
+/// The same for bytes that are there already; they are put beside `path` for as long as it takes.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzz_feed<R>(
+    bytes: &[u8],
+    path: &Path,
+    limits: Limits,
+    interrupt: &Interrupt,
+    consume: impl FnOnce(&mut Feed<'_>) -> Result<R, Error>,
+) -> Result<R, Error> {
+    let failed = |error| Error::io(path, "write beside", error);
+    let dir = path.parent().unwrap_or(path);
+    let mut file = tempfile::tempfile_in(dir).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    let read = AtomicU64::new(0);
+    with_pipe(
+        &read,
+        interrupt,
+        |pipe| rewrite(file, limits, &read, pipe),
+        consume,
+    )
+}
+
 /// The bytes that were verified, in a file without a name.
 fn copy(package: &VerifiedTarball, dir: &Path, interrupt: &Interrupt) -> Result<File, Error> {
     let failed = |error| Error::io(dir, "copy the package into", error);

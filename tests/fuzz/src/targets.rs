@@ -8,6 +8,7 @@ use relup::journal::{Record, attempts, parse_journal};
 use relup::manifest::{Manifest, ManifestEntry, digest_to_hex};
 use relup::marker::Marker;
 use relup::rel_file::RelFile;
+use relup::releases_file::{StartErl, parse_releases, render_releases};
 use relup::sidecar::parse_sidecar;
 use relup::term::parse_terms;
 use relup::vars::{EmqxVars, rel_vsn_lines, render_assignment};
@@ -18,6 +19,11 @@ pub const ALL: &[Target] = &[
         name: "archive",
         max_len: 16 * 1024,
         run: archive,
+    },
+    Target {
+        name: "zip",
+        max_len: 4096,
+        run: zip,
     },
     Target {
         name: "beam",
@@ -75,6 +81,11 @@ pub const ALL: &[Target] = &[
         run: assessment,
     },
     Target {
+        name: "records",
+        max_len: 2048,
+        run: records,
+    },
+    Target {
         name: "release",
         max_len: 2048,
         run: release,
@@ -92,12 +103,21 @@ fn archive(bytes: &[u8]) {
     let _ = accepted(&mend::archive(bytes));
 }
 
+/// The same of a zip archive.
+fn zip(bytes: &[u8]) {
+    let _ = extracted(bytes, true);
+}
+
 /// What is in an archive, when it is accepted as it is.
 ///
 /// # Panics
 /// When there is no directory for it, or a promise is broken.
 #[must_use]
 pub fn accepted(tar: &[u8]) -> Option<Vec<ManifestEntry>> {
+    extracted(tar, false)
+}
+
+fn extracted(bytes: &[u8], zip: bool) -> Option<Vec<ManifestEntry>> {
     let memory = std::path::Path::new("/dev/shm");
     let mut builder = tempfile::Builder::new();
     builder.prefix("emqx-fuzz-");
@@ -108,7 +128,7 @@ pub fn accepted(tar: &[u8]) -> Option<Vec<ManifestEntry>> {
         builder.tempdir()
     };
     let scratch = scratch.expect("a directory for archives can be made");
-    relup_cmd::fuzzing::archive(tar, scratch.path())
+    relup_cmd::fuzzing::archive(bytes, zip, scratch.path())
 }
 
 /// A value that was read can be written as a line that gives it again.
@@ -190,6 +210,18 @@ fn assessment(bytes: &[u8]) {
         let _ = assessment.verdict();
         let again = Assessment::parse(assessment.render().as_bytes());
         assert_eq!(again.ok(), Some(assessment));
+    }
+}
+
+/// The records of the release handler.
+fn records(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(releases) = parse_releases(&text) {
+        let again = parse_releases(&render_releases(&releases));
+        assert_eq!(again, Ok(releases));
+    }
+    if let Some(start) = StartErl::parse(&text) {
+        assert_eq!(StartErl::parse(&start.render()), Some(start));
     }
 }
 

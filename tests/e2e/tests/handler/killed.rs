@@ -132,12 +132,12 @@ fn left_over(scene: &Scene) -> e2e::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Waits for the n-th call of that name that has to do with the records, and kills the VM there.
-fn attach(scene: &Scene, call: &str, number: usize) -> e2e::Result<Running> {
+/// Waits for the n-th call of that name, on one of these files where some are given, and kills the VM
+/// there.
+fn attach(scene: &Scene, call: &str, paths: &[&str], number: usize) -> e2e::Result<Running> {
     let mut strace = scene.command("strace");
-    let paths = ["RELEASES", "start_erl.data"];
     for path in paths {
-        strace.arg("-P").arg(scene.path("releases").join(path));
+        strace.arg("-P").arg(scene.path(path));
     }
     strace
         .args(["-f", "-o", "/dev/null", "-e"])
@@ -161,7 +161,8 @@ fn a_vm_that_is_killed_while_it_writes_its_records_boots_one_whole_release() -> 
     for call in ["openat", "writev,write,pwritev", "close"] {
         for number in numbers() {
             let what = format!("the VM at {call} {number}");
-            let mut strace = attach(&scene, call, number)?;
+            let paths = ["releases/RELEASES", "releases/start_erl.data"];
+            let mut strace = attach(&scene, call, &paths, number)?;
             let upgraded = scene.emqx(&["upgrade", FOUR_16])?;
             let killed = upgraded.code != Some(0);
             if !killed {
@@ -186,5 +187,44 @@ fn a_vm_that_is_killed_while_it_writes_its_records_boots_one_whole_release() -> 
     }
     println!("{points} points");
     assert!(points > 5, "{points}");
+    Ok(())
+}
+
+#[test]
+fn a_vm_that_is_killed_while_it_deletes_a_release_boots_the_one_that_is_left() -> e2e::Result<()> {
+    if !can_trace() {
+        return Ok(());
+    }
+    let scene = Scene::running()?;
+    scene.add_zip(FOUR_16)?;
+    let mut points = 0;
+    for number in numbers() {
+        scene.emqx(&["unpack", FOUR_16])?.success()?;
+        let what = format!("the VM at deletion {number}");
+        let mut strace = attach(&scene, "unlink,unlinkat,rmdir", &[], number)?;
+        let uninstalled = scene.emqx(&["uninstall", FOUR_16])?;
+        let killed = uninstalled.code != Some(0);
+        if !killed {
+            strace.signal(nix::sys::signal::Signal::SIGINT)?;
+        }
+        strace.wait(HANG)?;
+        if !killed {
+            break;
+        }
+        points += 1;
+        scene.start()?;
+        assert_eq!(node::version(&scene)?, FOUR_0, "{what}");
+        // Half of it may be gone: it is unpacked again, or deleted to its end.
+        if points % 2 == 0 {
+            scene.emqx(&["upgrade", FOUR_16])?.success()?;
+            assert_eq!(node::version(&scene)?, FOUR_16, "{what}");
+            reset(&scene)?;
+        } else {
+            scene.emqx(&["uninstall", FOUR_16])?.success()?;
+            scene.versions(&["4.4.0\tpermanent"])?;
+        }
+    }
+    println!("{points} points");
+    assert!(points > 2, "{points}");
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What is refused, with the exit codes of old, and what it leaves behind: nothing.
 
 use e2e::node;
+use e2e::process::{self, HANG};
 use e2e::sample::{FOUR_0, FOUR_16, FOUR_17};
 
 use crate::scene::Scene;
@@ -84,6 +85,25 @@ fn wrong_words_and_a_node_that_is_down_are_told() -> e2e::Result<()> {
             "{refused}"
         );
     }
+    Ok(())
+}
+
+#[test]
+fn a_hot_upgrade_of_later_releases_points_to_the_way_of_this_one() -> e2e::Result<()> {
+    let scene = Scene::running()?;
+    let package = scene.sample().tarball(FOUR_16)?;
+    for words in [&["upgrade"][..], &["plan"], &["upgrade", "--cold"]] {
+        let mut command = scene.emqx_command(&["relup"]);
+        let refused = process::run(command.args(words).arg(&package), HANG)?.exit_code(1)?;
+        assert!(
+            refused
+                .stderr
+                .contains("ERROR: managed_by_release_handler: 4.4.0"),
+            "{refused}"
+        );
+        assert!(refused.stderr.contains("`emqx upgrade VSN`"), "{refused}");
+    }
+    assert!(!scene.path("relup").exists());
     Ok(())
 }
 
