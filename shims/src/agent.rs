@@ -88,7 +88,12 @@ fn attempt(
         ("Request", RawTerm::of(&request_term(request, mode))),
     ];
     let deadline = Deadline::after(Some(ANSWER_TIMEOUT));
-    let action = "emqx_hot_apply:start(ReplyTo, Request)";
+    // Loading goes on in the node when this program is lost; an attempt that nobody sees begin must not
+    // follow it, when others have been told that there is none.
+    let action = "case lists:member(node(ReplyTo), nodes(connected)) of \
+                      true -> emqx_hot_apply:start(ReplyTo, Request); \
+                      false -> {error, gone} \
+                  end";
     let started = load::with_agent(connection, action, &bindings, deadline);
     let started = started.map_err(|error| match error {
         AgentError::Dist(error) => AgentError::Lost {

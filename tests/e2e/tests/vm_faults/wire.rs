@@ -208,3 +208,15 @@ fn a_command_without_a_limit_gives_up_a_node_that_is_silent_past_its_tick_time()
     }
     scene.clients.all_answer()
 }
+
+/// The node is told to load the agent and says that it has begun to; compiling takes it a while, and
+/// whoever asks meanwhile hears that nothing is under way. So nothing may follow.
+#[test]
+fn a_command_that_is_lost_while_its_agent_is_loaded_has_begun_nothing() -> e2e::Result<()> {
+    // Of the node's messages, which are the same every time.
+    let begun = 24;
+    for how in [How::Closed, How::Reset] {
+        assert_eq!(cut_once(From::Node, begun, how)?, V4);
+    }
+    Ok(())
+}
