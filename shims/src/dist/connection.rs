@@ -280,7 +280,7 @@ impl Connection {
             if matches!(filled, Ok(Fill::TimedOut)) && self.silence.is_over() {
                 filled = self.stream.fill(Deadline::after(Some(LAST_LOOK)));
                 if matches!(filled, Ok(Fill::TimedOut)) {
-                    return Err(self.close(self.not_heard()));
+                    return Err(self.close("nothing was heard of it for its tick time".to_owned()));
                 }
             }
             match filled {
@@ -348,11 +348,6 @@ impl Connection {
         if let Err(error) = self.stream.write(bytes, deadline) {
             self.unwritable = Some(error.to_string());
         }
-    }
-
-    fn not_heard(&self) -> String {
-        let seconds = self.tick_time.unwrap_or_default().as_secs();
-        format!("nothing was heard of the node for {seconds} s, which is more than its tick time")
     }
 
     fn close(&mut self, reason: String) -> DistError {
