@@ -14,6 +14,7 @@ mod node;
 mod package;
 mod records;
 mod repair;
+mod script;
 mod uninstall;
 mod unpack;
 mod versions;

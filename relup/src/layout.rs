@@ -290,6 +290,13 @@ impl Tree {
         self.bin().join("cuttlefish")
     }
 
+    /// `releases/<vsn>/relup`: the instructions of OTP's release handler; absent from releases that it
+    /// does not upgrade.
+    #[must_use]
+    pub fn relup(&self, vsn: &ReleaseVsn) -> PathBuf {
+        self.release(vsn).join("relup")
+    }
+
     /// `dynlibs/`, libraries that `crypto` may need; absent from some releases.
     #[must_use]
     pub fn dynlibs(&self) -> PathBuf {

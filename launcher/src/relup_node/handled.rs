@@ -55,6 +55,11 @@ impl ReleaseHandler for RelupNode<'_> {
         Ok(path.map(PathBuf::from))
     }
 
+    fn has_heart(&mut self) -> Result<bool, NodeError> {
+        let found = self.ask("init", "get_argument", vec![term::atom("heart")])?;
+        Ok(term::as_atom(&found) != Some("error"))
+    }
+
     fn settings(&mut self) -> Result<Settings, NodeError> {
         let settings =
             release_handler::settings(self.connection()?).map_err(|error| lost(&error))?;

@@ -25,6 +25,7 @@ pub(crate) enum Failure {
         vsn: String,
         dir: PathBuf,
         rel: String,
+        is_handled: bool,
     },
     /// Several packages could be meant.
     #[error("Unpack failed: more than one package of {vsn}: {}", names.join(", "))]
@@ -60,6 +61,11 @@ pub(crate) enum Failure {
     /// `release_handler:check_install_release/1` refused.
     #[error("release_handler:check_install_release failed: {0}")]
     CheckFailed(String),
+    /// OTP would end the VM and count on `heart` to start it again.
+    #[error(
+        "the relup of {vsn} exchanges the runtime system, and the node has no heart to start it again"
+    )]
+    EndsVm { vsn: String },
     /// Processes run code that would have to be purged.
     #[error("unable to install '{vsn}' - old processes still running code from module {module}")]
     OldProcesses { vsn: String, module: String },
@@ -117,6 +123,7 @@ impl Told for Failure {
             Failure::CodeInUse { .. } => "code_in_use",
             Failure::NotUnpacked(_) => "unpack_failed",
             Failure::CheckFailed(_) => "check_install_release_failed",
+            Failure::EndsVm { .. } => "relup_ends_vm",
             Failure::OldProcesses { .. } => "old_processes",
             Failure::InstallFailed(_) => "install_release_failed",
             Failure::Lost { .. } => "node_connection_lost",
@@ -129,7 +136,10 @@ impl Told for Failure {
     fn hint(&self) -> Option<String> {
         let text = match self {
             Failure::Common(error) | Failure::Package(error) => return error.hint(),
-            Failure::PackageNotFound { vsn, dir, rel } => {
+            Failure::PackageNotFound {
+                is_handled: false, ..
+            } => "releases from 5.0 on are upgraded with `emqx relup upgrade TARBALL`",
+            Failure::PackageNotFound { vsn, dir, rel, .. } => {
                 return Some(format!(
                     "copy {rel}-{vsn}.tar.gz or {rel}-...{vsn}-....zip into {}",
                     dir.display()
@@ -153,13 +163,16 @@ impl Told for Failure {
             Failure::NotUnpacked(_) | Failure::CheckFailed(_) => {
                 "this must be an upgrade package of the installed release, for this machine"
             }
+            Failure::EndsVm { .. } => {
+                "such an upgrade takes a restart: install the package of the new release"
+            }
             Failure::OldProcesses { .. } => "let those processes finish and try again",
             Failure::InstallFailed(_) => {
                 "the node may run code of both releases: see its log; `emqx restart` boots the permanent one"
             }
             Failure::Lost { .. } => "`emqx versions` tells how it ended",
             Failure::NotPermanent(_) => {
-                "the node runs the new release, the next start boots the old one; see to the reason and run the command again"
+                "the node runs the new release; see to the reason and run the command again, or a start may boot the old one"
             }
             Failure::NotRemoved(_) => {
                 "see the reason and the node's log, then run the command again"
@@ -172,7 +185,10 @@ impl Told for Failure {
     fn exit_code(&self) -> u8 {
         match self {
             Failure::Common(Error::NodeNotRunning(_) | Error::NodeUnreachable(_)) => 1,
-            Failure::CheckFailed(_) | Failure::OldProcesses { .. } | Failure::NotRemoved(_) => 3,
+            Failure::CheckFailed(_)
+            | Failure::EndsVm { .. }
+            | Failure::OldProcesses { .. }
+            | Failure::NotRemoved(_) => 3,
             Failure::InstallFailed(_) | Failure::Lost { .. } | Failure::NotPermanent(_) => 4,
             Failure::Common(_)
             | Failure::Package(_)

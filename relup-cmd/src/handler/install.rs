@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use fs_err as fs;
+use relup::layout::Tree;
 use relup::releases_file::{ReleaseStatus, StartErl};
 use relup::vars::render_assignment;
 use relup::vsn::ReleaseVsn;
@@ -16,7 +17,7 @@ use crate::error::Error;
 use crate::handler::failure::Failure;
 use crate::handler::node::NotInstalled;
 use crate::handler::{Session, check_patch_hop};
-use crate::handler::{records, unpack};
+use crate::handler::{records, script, unpack};
 use crate::node::NodeError;
 use crate::regular;
 use crate::release::names_in;
@@ -86,6 +87,11 @@ fn say(session: &mut Session<'_, '_>, vsn: &ReleaseVsn, words: &str) {
 
 /// The running node goes over to the release.
 fn switch(session: &mut Session<'_, '_>, vsn: &ReleaseVsn) -> Result<(), Failure> {
+    let running = session.running()?;
+    if script::ends_vm(&session.root, &running, vsn) && !session.node.has_heart()? {
+        let vsn = vsn.to_string();
+        return Err(Failure::EndsVm { vsn });
+    }
     keep_settings(session, vsn)?;
     records::save(&session.root)?;
     session
@@ -126,9 +132,11 @@ fn not_installed(vsn: &ReleaseVsn, reason: NotInstalled, other: fn(String) -> Fa
 /// the environment of its applications as `sys.config`.
 fn keep_settings(session: &mut Session<'_, '_>, vsn: &ReleaseVsn) -> Result<(), Failure> {
     let dir = session.root.release(vsn);
+    // A cookie and passwords are among them, whatever file they came from.
+    let keep = |name, content: &[u8]| records::replace_with_mode(&dir.join(name), content, 0o600);
     if let Some(path) = session.node.vm_args()? {
         match regular::read(&path, MAX_TEXT) {
-            Ok(content) => records::replace(&dir.join("vm.args"), &content)?,
+            Ok(content) => keep("vm.args", &content)?,
             Err(error) => session.console.warn(format!(
                 "the arguments that the node was started with are not kept: {}: {error}",
                 path.display()
@@ -142,8 +150,7 @@ fn keep_settings(session: &mut Session<'_, '_>, vsn: &ReleaseVsn) -> Result<(), 
             settings.left_out.join(", ")
         ));
     }
-    // Passwords are among them, whatever file they came from.
-    records::replace_with_mode(&dir.join("sys.config"), settings.text.as_bytes(), 0o600)?;
+    keep("sys.config", settings.text.as_bytes())?;
     Ok(())
 }
 
@@ -154,8 +161,10 @@ fn make_permanent(session: &mut Session<'_, '_>, vsn: &ReleaseVsn) -> Result<(),
         .node
         .make_permanent(vsn.as_str())?
         .map_err(Failure::NotPermanent)?;
-    records::settle(&session.root)?;
-    agree(session, vsn)?;
+    // From here on the next start boots it.
+    records::settle(&session.root)
+        .and_then(|_| agree(session, vsn))
+        .map_err(|failure| Failure::NotPermanent(failure.to_string()))?;
     session
         .console
         .say(&format!("Made release permanent: \"{vsn}\""));
@@ -171,6 +180,16 @@ fn agree(session: &mut Session<'_, '_>, vsn: &ReleaseVsn) -> Result<(), Failure>
             reason: format!("does not name {vsn}"),
         });
     };
+    if let Err(error) = take_scripts(root, vsn) {
+        // They are for people: a start needs none that it does not find under its version.
+        let words = format!("the programs of {vsn} in bin/ are not taken over: {error}");
+        session.console.warn(words);
+    }
+    append_vars(session, &start)
+}
+
+/// The programs that carry the version in their names become those that do not.
+fn take_scripts(root: &Tree, vsn: &ReleaseVsn) -> Result<(), Error> {
     let suffix = format!("-{vsn}");
     for name in names_in(&root.bin())? {
         let plain = name.strip_suffix(&suffix).unwrap_or_default();
@@ -183,7 +202,6 @@ fn agree(session: &mut Session<'_, '_>, vsn: &ReleaseVsn) -> Result<(), Failure>
     if boot.is_file() {
         copy(&boot, &root.bin().join("no_dot_erlang.boot"))?;
     }
-    append_vars(session, &start)?;
     Ok(())
 }
 

@@ -56,6 +56,9 @@ pub trait ReleaseHandler: Node {
     /// The file that the node was given as `-vm_args`, if it was.
     fn vm_args(&mut self) -> Result<Option<PathBuf>, NodeError>;
 
+    /// Whether `heart` starts the VM again when it ends.
+    fn has_heart(&mut self) -> Result<bool, NodeError>;
+
     /// The environment of all running applications.
     fn settings(&mut self) -> Result<Settings, NodeError>;
 

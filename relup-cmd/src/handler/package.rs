@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use relup::layout::Tree;
 use relup::vsn::ReleaseVsn;
 
 use crate::handler::failure::Failure;
+use crate::install::Install;
 use crate::release::names_in;
 
 /// A package that was found.
@@ -18,8 +18,8 @@ pub(crate) struct Package {
 }
 
 /// Looks for the package of `vsn` in `releases/`.
-pub(crate) fn find(root: &Tree, rel: &str, vsn: &ReleaseVsn) -> Result<Package, Failure> {
-    let dir = root.releases();
+pub(crate) fn find(install: &Install, vsn: &ReleaseVsn) -> Result<Package, Failure> {
+    let (dir, rel) = (install.base.tree().releases(), &*install.rel_name);
     let tarball = format!("{rel}-{vsn}.tar.gz");
     for name in [
         tarball.clone(),
@@ -39,6 +39,7 @@ pub(crate) fn find(root: &Tree, rel: &str, vsn: &ReleaseVsn) -> Result<Package, 
             vsn: vsn.to_string(),
             dir,
             rel: rel.to_owned(),
+            is_handled: install.is_handled,
         }),
         [name] => Ok(Package {
             path: dir.join(name),

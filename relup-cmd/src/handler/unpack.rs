@@ -29,7 +29,7 @@ const MAX_TEXT: u64 = 1024 * 1024;
 /// Unpacks the package of `vsn` and makes it known.
 pub(crate) fn unpack(session: &mut Session<'_, '_>, vsn: &ReleaseVsn) -> Result<(), Failure> {
     let root = session.root.clone();
-    let package = package::find(&root, &session.install.rel_name, vsn)?;
+    let package = package::find(session.install, vsn)?;
     session.console.say(&format!(
         "Release {vsn} not found, attempting to unpack {}",
         package.shown

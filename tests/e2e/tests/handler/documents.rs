@@ -1,5 +1,6 @@
 //! The sessions of the operators' documents for EMQX 4.x, line by line, under MQTT clients.
 
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use e2e::node;
@@ -152,11 +153,7 @@ fn packages_are_found_in_four_places_and_the_launcher_stays() -> e2e::Result<()>
         fs_err::read(scene.path("bin/nodetool-4.4.16"))?
     );
     let vars = fs_err::read_to_string(scene.path("releases/emqx_vars"))?;
-    assert!(
-        vars.ends_with("REL_VSN=\"4.4.16\"\nERTS_VSN=\"13.1.5\"\n")
-            || vars.contains("REL_VSN=\"4.4.16\"\nERTS_VSN="),
-        "{vars}"
-    );
+    assert!(vars.contains("REL_VSN=\"4.4.16\"\nERTS_VSN=\""), "{vars}");
     let start = fs_err::read_to_string(scene.path("releases/start_erl.data"))?;
     assert!(start.ends_with(" 4.4.16"), "{start}");
     Ok(())
@@ -191,8 +188,10 @@ fn the_settings_that_run_are_those_of_the_next_release() -> e2e::Result<()> {
         kept.contains("Grüße") && !kept.contains("owner_of_tests"),
         "{kept}"
     );
-    let mode = std::os::unix::fs::PermissionsExt::mode(&fs_err::metadata(&config)?.permissions());
-    assert_eq!(mode & 0o077, 0, "passwords may be in it");
+    for path in [&config, &config.with_file_name("vm.args")] {
+        let mode = fs_err::metadata(path)?.permissions().mode();
+        assert_eq!(mode & 0o077, 0, "secrets are in {}", path.display());
+    }
     let told = node::eval_text(&scene, "hd(hd(element(2, init:get_argument(vm_args))))")?;
     assert_eq!(
         fs_err::read(scene.path("releases/4.4.16/vm.args"))?,

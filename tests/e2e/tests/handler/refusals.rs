@@ -1,8 +1,9 @@
 //! What is refused, with the exit codes of old, and what it leaves behind: nothing.
 
+use e2e::install::Install;
 use e2e::node;
 use e2e::process::{self, HANG};
-use e2e::sample::{FOUR_0, FOUR_16, FOUR_17};
+use e2e::sample::{FOUR_0, FOUR_16, FOUR_17, V4, V5};
 
 use crate::scene::Scene;
 
@@ -152,5 +153,44 @@ fn processes_in_old_code_stop_an_upgrade_and_nothing_else() -> e2e::Result<()> {
     node::eval(&scene, "holder_of_tests ! stop")?;
     scene.emqx(&["upgrade", FOUR_16])?.success()?;
     assert_eq!(node::version(&scene)?, FOUR_16);
+    Ok(())
+}
+
+#[test]
+fn an_upgrade_that_would_end_a_vm_without_heart_is_refused() -> e2e::Result<()> {
+    let scene = Scene::running()?;
+    scene.add_zip(FOUR_16)?;
+    scene.emqx(&["unpack", FOUR_16])?.success()?;
+    let path = scene.path("releases/4.4.16/relup");
+    let relup = fs_err::read_to_string(&path)?;
+    let ending = relup.replace("point_of_no_return", "restart_new_emulator");
+    assert_ne!(relup, ending);
+    fs_err::write(&path, ending)?;
+    scene.refused(&["upgrade", FOUR_16], 3, "relup_ends_vm")?;
+    fs_err::write(&path, relup)?;
+    scene.emqx(&["upgrade", FOUR_16])?.success()?;
+    Ok(())
+}
+
+#[test]
+fn later_releases_are_listed_and_pointed_to_their_own_way() -> e2e::Result<()> {
+    let install = Install::sample(V4)?;
+    install.start()?;
+    let listed = install.emqx(&["versions"])?.success()?;
+    assert_eq!(
+        listed.stdout,
+        format!("Installed versions:\n* {V4}\tpermanent\n")
+    );
+    let refused = install.emqx(&["upgrade", V5])?.exit_code(2)?;
+    assert!(
+        refused
+            .stderr
+            .contains("ERROR: release_package_not_found: "),
+        "{refused}"
+    );
+    assert!(
+        refused.stderr.contains("`emqx relup upgrade TARBALL`"),
+        "{refused}"
+    );
     Ok(())
 }
