@@ -189,7 +189,10 @@ impl Told for Failure {
             | Failure::EndsVm { .. }
             | Failure::OldProcesses { .. }
             | Failure::NotRemoved(_) => 3,
-            Failure::InstallFailed(_) | Failure::Lost { .. } | Failure::NotPermanent(_) => 4,
+            Failure::InstallFailed(_)
+            | Failure::Lost { .. }
+            | Failure::NotPermanent(_)
+            | Failure::Common(Error::NodeLost(_)) => 4,
             Failure::Common(_)
             | Failure::Package(_)
             | Failure::PackageNotFound { .. }
