@@ -36,14 +36,15 @@ pub(crate) fn run(
     node: &mut dyn Node,
     console: &mut Console<'_>,
 ) -> Result<Answer, Error> {
-    let marker = state::read_marker(&install.base);
-    let facts = node.facts();
+    // Who is at work comes first: where nobody is, all that is read after it is the end of it.
     let holder = RelupLock::holder(&install.base);
     let in_vm = node.running_attempt().ok().flatten();
     let abandoned = node.abandoned_attempt().ok().flatten();
     // A command may be stopped, or have more to do, when its node is done.
     let ended = in_vm.is_none() && state::node_has_ended(&install.base);
     let under_way = in_vm.is_some() || holder.is_some() && !ended;
+    let facts = node.facts();
+    let marker = state::read_marker(&install.base);
     let next = Next::of(install, &marker);
     let boot = Boot::of(install, &marker);
     let replaced = replaced::below(&marker, &install.base);

@@ -208,6 +208,22 @@ fn somebody_at_work_is_in_progress() {
 }
 
 #[test]
+fn an_attempt_that_ends_meanwhile_is_not_half_told() {
+    let site = Site::new();
+    let mut node = FakeNode::running(NEW, site.base().path());
+    node.attempt = Ok(Some("20260102T030405-abcdef".to_owned()));
+    node.is_at_its_end = true;
+    // The version of the middle of the attempt never stands below "idle".
+    let said = site.run(&mut node, &["status"]);
+    assert!(said.out.starts_with("in-progress\n"), "{said:?}");
+    let said = site.run(&mut site.node(), &["status"]);
+    assert!(
+        said.out.starts_with("idle\nrunning version: 5.10.4\n"),
+        "{said:?}"
+    );
+}
+
+#[test]
 fn incomplete_trees_are_said_to_be_so() {
     let site = Site::with_hop();
     assert_eq!(

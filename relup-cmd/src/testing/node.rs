@@ -17,6 +17,8 @@ pub(crate) struct FakeNode {
     pub(crate) attempt: Result<Option<String>, NodeError>,
     /// What `attempt` becomes once an apply was asked for.
     pub(crate) attempt_after_apply: Option<Result<Option<String>, NodeError>>,
+    /// Whether the attempt ends, and is undone, as soon as the node was asked for its facts.
+    pub(crate) is_at_its_end: bool,
     /// The attempt in whose middle it stopped.
     pub(crate) abandoned: Option<String>,
     /// Where it loads code from, besides the tree that it was booted from.
@@ -73,6 +75,7 @@ impl FakeNode {
             }),
             attempt: Ok(None),
             attempt_after_apply: None,
+            is_at_its_end: false,
             abandoned: None,
             code_path: Vec::new(),
             uid: Some(nix::unistd::geteuid().as_raw()),
@@ -128,6 +131,9 @@ impl FakeNode {
 
 impl Node for FakeNode {
     fn facts(&mut self) -> Result<NodeFacts, NodeError> {
+        if self.is_at_its_end {
+            self.attempt = Ok(None);
+        }
         self.facts.clone()
     }
 
