@@ -98,11 +98,6 @@ impl Tarball {
         demand.signature(&self.path, warn)
     }
 
-    /// Whether there is a sidecar, readable or not.
-    pub(crate) fn has_sidecar(&self) -> bool {
-        !matches!(self.sidecar(), Err(Error::MissingSha256Sidecar { .. }))
-    }
-
     /// Takes the file's bytes as they are now for the right ones: what is extracted is then at least
     /// what was looked at.
     pub(crate) fn trust(

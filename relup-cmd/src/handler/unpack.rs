@@ -77,16 +77,22 @@ fn stage(session: &mut Session<'_, '_>, package: &Package) -> Result<StagedTree,
         &format!("reading {}", package::file_name(&package.path)),
         Some(len),
     );
-    let verified = if tarball.has_sidecar() {
-        let sidecar = tarball.sidecar()?;
-        if let Some(other) = &sidecar.names_other {
-            console.warn(format!("the digest is that of a file named {other:?}"));
-        }
-        tarball.verify(&sidecar, None, interrupt, &mut |done| {
-            console.progress(done);
-        })?
-    } else {
-        tarball.trust(interrupt, &mut |done| console.progress(done))?
+    let sidecar = match tarball.sidecar() {
+        Ok(sidecar) => Some(sidecar),
+        // The documents ask for none.
+        Err(Error::MissingSha256Sidecar { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    if let Some(other) = sidecar
+        .as_ref()
+        .and_then(|found| found.names_other.as_ref())
+    {
+        console.warn(format!("the digest is that of a file named {other:?}"));
+    }
+    let mut progress = |done| console.progress(done);
+    let verified = match &sidecar {
+        Some(sidecar) => tarball.verify(sidecar, None, interrupt, &mut progress)?,
+        None => tarball.trust(interrupt, &mut progress)?,
     };
     console.stage("extracting", Some(len));
     let limits = Limits {

@@ -133,8 +133,9 @@ fn rewrite(mut file: File, limits: Limits, read: &AtomicU64, pipe: &mut Pipe) ->
     if records(&mut file, directory).map_err(corrupt)? != count {
         return Err(corrupt("the archive has two entries of the same name"));
     }
-    tar.finish().map_err(gone)?;
-    tar.into_inner().and_then(Write::flush).map_err(gone)
+    // These fail when the reader has ended, and has a better reason.
+    tar.finish().map_err(corrupt)?;
+    tar.into_inner().and_then(Write::flush).map_err(corrupt)
 }
 
 fn append(
@@ -265,11 +266,6 @@ fn records(file: &mut File, start: u64) -> io::Result<u64> {
 
 fn corrupt(reason: impl std::fmt::Display) -> Error {
     Error::ArchiveCorrupt(format!("the zip archive can't be read: {reason}"))
-}
-
-/// The reader has ended, and has a better reason.
-fn gone(error: io::Error) -> Error {
-    corrupt(error)
 }
 
 fn named(name: &[u8], error: &io::Error) -> Error {
