@@ -127,6 +127,11 @@ pub fn parse(text: &str) -> Result<Vec<Call>> {
             open.insert(thread, begun.trim_end().to_owned());
             continue;
         }
+        if rest.ends_with("<detached ...>") {
+            // strace has let go of a thread that waits; what it waits for comes after the recording.
+            open.remove(thread);
+            continue;
+        }
         let whole = match rest.split_once(" resumed>") {
             Some((_, end)) => format!("{}{end}", open.remove(thread).unwrap_or_default()),
             None => rest.to_owned(),
@@ -176,6 +181,7 @@ mod tests {
                     8 fsync(4<\\x2f\\x64>)      = 0\n\
                     7 <... renameat resumed>) = 0\n\
                     7 rmdir(\"\\x2f\\x65\") = -1 ENOTEMPTY (Directory not empty)\n\
+                    9 write(8<\\x70>, \"\\x21\", 1 <detached ...>\n\
                     7 +++ exited with 0 +++\n";
         let calls = parse(text).expect("a trace");
         let names: Vec<_> = calls.iter().map(|call| call.name.as_str()).collect();

@@ -7,7 +7,7 @@
 //! probe of the ports second, since a node of a killed test may still hold them.
 
 use crate::error::{Error, Result};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 
@@ -128,6 +128,13 @@ impl Slot {
         );
         self.index * NODES_PER_SLOT + nth
     }
+}
+
+/// Whether something listens on a port of the loopback address. Asking takes the port from nobody, as
+/// [`is_free`] would do for a moment from whoever is about to listen there.
+#[must_use]
+pub fn is_served(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_ok()
 }
 
 /// Whether nothing listens on a port of the loopback address.

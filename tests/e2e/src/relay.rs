@@ -84,7 +84,7 @@ impl Relay {
         let mut command = install.command(install.path(erts.text()).join("bin/epmd"));
         let epmd = Running::spawn(command.args(["-port", &epmd_port.to_string()]))?;
         process::wait_until("epmd to listen", process::HANG, || {
-            Ok(!ports::is_free(epmd_port))
+            Ok(ports::is_served(epmd_port))
         })?;
         install.set_env("EPMD_ARGS", "-start_epmd false");
         install.set_env("ERL_EPMD_PORT", told_port.to_string());

@@ -14,7 +14,7 @@ fn epmd(install: &Install, port: u16) -> Result<Running> {
     let mut command = install.command(program);
     let running = Running::spawn(command.args(["-port", &port.to_string()]))?;
     process::wait_until("epmd to listen", process::HANG, || {
-        Ok(!e2e::ports::is_free(port))
+        Ok(e2e::ports::is_served(port))
     })?;
     Ok(running)
 }
