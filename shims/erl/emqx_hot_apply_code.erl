@@ -184,8 +184,10 @@ remove(Modules, Brutal) ->
         Modules
     ).
 
+%% By a helper, which is waited for if the owner is killed: the code server goes on with the module's
+%% on_load function then, and makes the module current after it.
 insert(#{mod := Module, file := File, bin := Beam}) ->
-    case code:load_binary(Module, File, Beam) of
+    case emqx_hot_apply_helper:run(fun() -> code:load_binary(Module, File, Beam) end) of
         {module, Module} -> ok;
         {error, Reason} -> load_failed([{Module, Reason}])
     end.

@@ -106,6 +106,5 @@ inherit(Table, Reason, #{attempt := Attempt, reply_to := ReplyTo, job := Job} = 
     ok = emqx_hot_apply_memory:adopt(Table),
     ok = guard(Trust),
     ok = emqx_hot_apply_report:open(ReplyTo, Attempt),
-    %% What the owner's helpers still say to processes must be said before it is taken back.
-    ok = emqx_hot_apply_sys:await(emqx_hot_apply_memory:read(helpers, [])),
+    ok = emqx_hot_apply_helper:settle(),
     emqx_hot_apply_outcome:conclude(emqx_hot_apply_outcome:inherited(Reason, Job)).

@@ -10,7 +10,7 @@
 -module(emqx_hot_apply_sys).
 
 -export([answering/2, suspend/3, hold/2, change_code/4, resume/1]).
--export([take_back/3, lower/4, forget/2, await/1]).
+-export([take_back/3, lower/4, forget/2]).
 
 -export_type([change/0]).
 
@@ -120,50 +120,15 @@ present(Pids, Told, Late) ->
 speak([], _Requests, _IsExpected, _Limit) ->
     {[], [], []};
 speak(Pids, Requests, IsExpected, Limit) ->
-    Owner = self(),
-    Helpers = [
-        spawn_opt(
-            fun() ->
-                ok = may_begin(Owner),
-                exit({spoken, helper(Share, Requests(), IsExpected, Limit)})
-            end,
-            [monitor, {priority, high}]
-        )
-     || Share <- shares(Pids)
-    ],
-    %% Who inherits the attempt has to know who still speaks for it.
-    ok = emqx_hot_apply_memory:write(helpers, [Helper || {Helper, _} <- Helpers]),
-    lists:foreach(fun({Helper, _}) -> Helper ! {Owner, may_begin} end, Helpers),
+    Helpers = emqx_hot_apply_helper:start(
+        [fun() -> helper(Share, Requests(), IsExpected, Limit) end || Share <- shares(Pids)],
+        [{priority, high}]
+    ),
     lists:foldl(fun gather/2, {[], [], []}, Helpers).
 
-may_begin(Owner) ->
-    Monitor = monitor(process, Owner),
-    receive
-        {Owner, may_begin} ->
-            demonitor(Monitor, [flush]),
-            ok;
-        {'DOWN', Monitor, process, Owner, Reason} ->
-            exit(Reason)
-    end.
-
-%% Waits until the helpers of somebody who was killed have said all that they were about to say.
--spec await([pid()]) -> ok.
-await(Helpers) ->
-    Monitors = [monitor(process, Helper) || Helper <- Helpers],
-    lists:foreach(
-        fun(Monitor) ->
-            receive
-                {'DOWN', Monitor, process, _, _} -> ok
-            end
-        end,
-        Monitors
-    ).
-
-gather({Helper, Monitor}, {Odd, Told, Late}) ->
-    receive
-        {'DOWN', Monitor, process, Helper, {spoken, {Odd1, Told1, Late1}}} ->
-            {Odd1 ++ Odd, Told1 ++ Told, Late1 ++ Late}
-    end.
+gather(Helper, {Odd, Told, Late}) ->
+    {Odd1, Told1, Late1} = emqx_hot_apply_helper:result(Helper),
+    {Odd1 ++ Odd, Told1 ++ Told, Late1 ++ Late}.
 
 %% A second helper for a few processes costs more than it saves.
 shares(Pids) ->

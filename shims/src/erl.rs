@@ -15,6 +15,7 @@ pub const HOT_APPLY: &[(&str, &str)] = modules![
     "emqx_hot_apply_code",
     "emqx_hot_apply_exec",
     "emqx_hot_apply_guardian",
+    "emqx_hot_apply_helper",
     "emqx_hot_apply_hop",
     "emqx_hot_apply_memory",
     "emqx_hot_apply_outcome",

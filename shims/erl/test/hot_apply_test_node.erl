@@ -11,6 +11,7 @@
     emqx_hot_apply_report,
     emqx_hot_apply_memory,
     emqx_hot_apply_guardian,
+    emqx_hot_apply_helper,
     emqx_hot_apply_outcome,
     emqx_hot_apply_undo,
     emqx_hot_apply_record,
