@@ -116,9 +116,7 @@ impl StagedTree {
             vsn: vsn.clone(),
             tarball: self.tarball().name().to_owned(),
             sha256: *self.tarball().digest(),
-            base: Identity::read(&base.tree(), base)
-                .ok()
-                .map(|identity| identity.vsn),
+            base: original(base)?,
         };
         let temp = base.manifest_temp(&stage::random());
         let path = self.tree().path();
@@ -161,6 +159,21 @@ fn is_as_deployed(
         Ok(faults) => Ok(faults.is_empty()),
         Err(error @ Error::Interrupted) => Err(error),
         Err(_) => Ok(false),
+    }
+}
+
+/// Beside which release a tree is deployed, where that has a version. What only cannot be read at this
+/// moment would be missing for ever.
+fn original(base: &BaseRoot) -> Result<Option<ReleaseVsn>, Error> {
+    let tree = base.tree();
+    match Identity::read(&tree, base) {
+        Ok(identity) => Ok(Some(identity.vsn)),
+        Err(error @ Error::CannotReadEmqxVars { .. })
+            if tree.emqx_vars().try_exists().unwrap_or(true) =>
+        {
+            Err(error)
+        }
+        Err(_) => Ok(None),
     }
 }
 
