@@ -42,15 +42,20 @@ beams(App) ->
             );
         Dir ->
             [
-                {filename:basename(File), stripped(File)}
+                {filename:basename(File), recompiled(File)}
              || File <- filelib:wildcard(filename:join([Dir, "ebin", "*.beam"]))
             ]
     end.
 
-stripped(File) ->
-    {ok, Bytes} = file:read_file(File),
-    {ok, {_, Stripped}} = beam_lib:strip(Bytes),
-    Stripped.
+%% Compiled anew: distributions have beams of compilers so old that later machines do not load them.
+recompiled(File) ->
+    case beam_lib:chunks(File, [abstract_code]) of
+        {ok, {_, [{abstract_code, {_, Forms}}]}} ->
+            {ok, _Module, Beam} = compile:forms(Forms, [deterministic]),
+            Beam;
+        _ ->
+            stop("~ts has no debug information to compile it from", [File])
+    end.
 
 stop(Format, Args) ->
     io:format(standard_error, "ERROR: " ++ Format ++ "~n", Args),
