@@ -85,7 +85,7 @@ fn about_program(host: &Host, command: Command, words: &[OsString]) -> Result<()
 
 fn run_command(mut host: Host, command: Command, mut words: Vec<OsString>) -> Result<u8, Error> {
     if command == Command::Relup
-        && let Some(code) = relup_cmd::explain(&words, RELUP)
+        && let Some(code) = relup_cmd::run_alone(&words, RELUP)
     {
         return Ok(code);
     }

@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Remove deployed releases that nothing boots and nothing runs from
     Prune(Prune),
+    /// Write the hop file that leads from one release to another; needs no node and no installation
+    Make(Make),
     /// Verify and extract a tarball into a directory of its own, for measurements
     #[command(hide = true)]
     Stage(Stage),
@@ -159,6 +161,34 @@ pub(crate) struct Prune {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Make {
+    /// The release to start from: its .tar.gz, or the directory that it was unpacked to
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) from: PathBuf,
+    /// The release to lead to
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) to: PathBuf,
+    /// Where to write the hop file; without it, to standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Write the way back: from TO to FROM
+    #[arg(long)]
+    pub(crate) reverse: bool,
+    /// Restart an application as a whole when more of its modules change
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) max_modules: usize,
+    /// Take decisions for single modules and applications from this TOML file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rules: Option<PathBuf>,
+    /// Write a hop to another minor version, and one that leaves out what only a restart changes
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Stage {
     /// The release's .tar.gz
     pub(crate) tarball: PathBuf,
@@ -188,8 +218,14 @@ impl Command {
             | Command::LogsClear(_)
             | Command::Rollback(_)
             | Command::Prune(_)
+            | Command::Make(_)
             | Command::Stage(_) => false,
         }
+    }
+
+    /// Whether the command works without an installation: on the machine of whoever writes hops.
+    pub(crate) fn is_for_authors(&self) -> bool {
+        matches!(self, Command::Make(_))
     }
 
     /// Whether the answer is one JSON object.
@@ -200,6 +236,7 @@ impl Command {
             Command::Status(status) => status.json,
             Command::Verify(verify) => verify.json,
             Command::Prune(prune) => prune.json,
+            Command::Make(make) => make.json,
             Command::ListSupportedPaths(plain)
             | Command::Logs(plain)
             | Command::LogsClear(plain)

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use relup::compat::CompatError;
 use relup::node::ApplyFailure;
 
+use crate::author::error::AuthorError;
 use crate::node::NodeError;
 use crate::verify::Verification;
 
@@ -190,6 +191,9 @@ pub(crate) enum Error {
     /// Deployed trees differ from what was recorded of them, or could not be compared.
     #[error("{}", .0.summary())]
     NotVerified(Box<Verification>),
+    /// A hop or an appup could not be made or checked.
+    #[error(transparent)]
+    Author(#[from] AuthorError),
     /// The user stopped the command before anything had changed.
     #[error("interrupted; nothing was changed")]
     Interrupted,
@@ -311,6 +315,7 @@ impl Error {
             Error::BackupInside { .. } => "backup_inside",
             Error::NoManifest { .. } => "no_manifest",
             Error::NotVerified(found) => found.error_name(),
+            Error::Author(error) => error.name(),
             Error::Interrupted | Error::InterruptedApply => "interrupted",
             Error::Io { .. } => "io_error",
         }
@@ -370,6 +375,7 @@ impl Error {
             | Error::MarkerDamaged { .. }
             | Error::NoManifest { .. }
             | Error::NotVerified(_)
+            | Error::Author(_)
             | Error::Interrupted
             | Error::Io { .. } => 1,
         }

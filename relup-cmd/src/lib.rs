@@ -24,10 +24,12 @@
 //! | 1 to 11, told and taken away again | `plan` |
 //! | 1 to 8, 10, 14: for the next start | `cold` |
 //! | after the next starts | [`assessment`] |
+//! | before any of them, on the author's machine | `author` |
 
 mod apply;
 mod around;
 pub mod assessment;
+mod author;
 mod backup;
 mod cli;
 mod cold;
@@ -76,4 +78,4 @@ mod verify;
 
 pub use install::Install;
 pub use node::{Node, NodeError, PluginLogRow};
-pub use run::{command_line, explain, run};
+pub use run::{command_line, explain, run, run_alone};

@@ -52,22 +52,37 @@ impl Identity {
         };
         let text =
             regular::read_text(&path, MAX_TEXT).map_err(|error| unreadable(error.to_string()))?;
-        let Some(line) = rel_vsn_line(&text) else {
-            return Err(Error::RelVsnNotFound { path });
-        };
-        let vsn: ReleaseVsn =
-            line.parse()
-                .map_err(|error: relup::vsn::VsnError| Error::InvalidRelVsn {
-                    path: path.clone(),
-                    reason: error.to_string(),
-                })?;
         let lookup = |name: &str| match name {
             "RUNNER_ROOT_DIR" => Some(tree.path().to_string_lossy().into_owned()),
             "BASE_RUNNER_ROOT_DIR" => Some(base.path().to_string_lossy().into_owned()),
             _ => None,
         };
-        let vars =
-            EmqxVars::parse(&text, &lookup).map_err(|error| unreadable(error.to_string()))?;
+        Identity::parse(&text, &path, &lookup)
+    }
+
+    /// Reads the text of `releases/emqx_vars`, which was at `path`; `lookup` knows the variables that
+    /// it takes from outside.
+    pub(crate) fn parse(
+        text: &str,
+        path: &Path,
+        lookup: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Identity, Error> {
+        let unreadable = |reason: String| Error::CannotReadEmqxVars {
+            path: path.to_owned(),
+            reason,
+        };
+        let Some(line) = rel_vsn_line(text) else {
+            return Err(Error::RelVsnNotFound {
+                path: path.to_owned(),
+            });
+        };
+        let vsn: ReleaseVsn =
+            line.parse()
+                .map_err(|error: relup::vsn::VsnError| Error::InvalidRelVsn {
+                    path: path.to_owned(),
+                    reason: error.to_string(),
+                })?;
+        let vars = EmqxVars::parse(text, lookup).map_err(|error| unreadable(error.to_string()))?;
         let erts_vsn = match vars.get("ERTS_VSN") {
             Some(erts) if relup::layout::is_component(erts) => erts.to_owned(),
             Some(erts) => return Err(unreadable(format!("ERTS_VSN is {erts:?}"))),

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches};
 
+use crate::author::make;
 use crate::cli::{Cli, Command};
 use crate::error::Error;
 use crate::install::Install;
@@ -31,6 +32,23 @@ pub fn run(args: &[OsString], install: &Install, node: &mut dyn Node) -> u8 {
     let (mut out, mut err) = (anstream::stdout(), anstream::stderr());
     let mut console = Console::new(&mut out, &mut err, command.json()).with_terminal();
     perform(&command, install, node, &mut console, &Interrupt::listen())
+}
+
+/// Runs a command that needs no installation, prints what it has to say, and gives the exit code;
+/// `None` for every other. Help and wrong usage count as well: see [`explain`].
+#[must_use]
+pub fn run_alone(args: &[OsString], invocation: &str) -> Option<u8> {
+    let command = match parse(args, invocation) {
+        Ok(command) => command,
+        Err(error) => return Some(print(&error)),
+    };
+    if !command.is_for_authors() {
+        return None;
+    }
+    let (mut out, mut err) = (anstream::stdout(), anstream::stderr());
+    let mut console = Console::new(&mut out, &mut err, command.json()).with_terminal();
+    let interrupt = Interrupt::listen();
+    Some(author(&command, &mut console, &interrupt))
 }
 
 /// Prints help where `args` ask for it, and what is wrong with them where something is, and gives
@@ -70,6 +88,9 @@ pub(crate) fn perform(
     console: &mut Console<'_>,
     interrupt: &Interrupt,
 ) -> u8 {
+    if command.is_for_authors() {
+        return author(command, console, interrupt);
+    }
     if command.only_shows() {
         recovery::tidy(install, node);
     }
@@ -90,7 +111,21 @@ pub(crate) fn perform(
         Command::Verify(args) => verify::run(args, install, console, interrupt),
         Command::Prune(args) => prune::run(args, install, node, console, interrupt),
         Command::Stage(args) => measure::run(args, interrupt),
+        Command::Make(args) => make::run(args, console, interrupt),
     };
+    end(result, console)
+}
+
+/// Runs a parsed command that needs no installation.
+fn author(command: &Command, console: &mut Console<'_>, interrupt: &Interrupt) -> u8 {
+    match command {
+        Command::Make(args) => end(make::run(args, console, interrupt), console),
+        // Guarded by [`Command::is_for_authors`].
+        _ => USAGE,
+    }
+}
+
+fn end(result: Result<Answer, Error>, console: &mut Console<'_>) -> u8 {
     match result {
         Ok(answer) => {
             console.answer(answer);

@@ -10,6 +10,7 @@ mod block;
 mod confine;
 mod entry_path;
 mod feed;
+mod look;
 mod pax;
 mod spellings;
 mod twin;
@@ -27,6 +28,7 @@ use crate::interrupt::Interrupt;
 use crate::lock::RelupLock;
 use crate::manifest_file::{Entries, EntriesFile};
 use crate::tarball::VerifiedTarball;
+pub(crate) use look::look_into;
 pub(crate) use unpack::{Figures, Limits};
 
 /// An extracted tarball that is not yet anywhere where it could be booted.

@@ -12,7 +12,9 @@
 //! | [`marker`] | `relup/current` | its bytes |
 //! | [`vars`] | `releases/emqx_vars` | its text, and a look-up for the environment |
 //! | [`build_info`] | `releases/<vsn>/BUILD_INFO` | its text |
-//! | [`term`] | Erlang literals in text form | `.relup` and `.rel` files |
+//! | [`term`] | Erlang literals in text form, terms in the external format | `.relup` and `.rel` files, modules |
+//! | [`beam`] | compiled modules: code, imports, exports, what a process's state is | their bytes |
+//! | [`app_file`] | `lib/<app>/ebin/<app>.app` | its text |
 //! | [`rel_file`] | `releases/<vsn>/<name>.rel` | its text |
 //! | [`hop`] | `*.relup` files | their text |
 //! | [`sidecar`] | `<tarball>.sha256` | its bytes |
@@ -22,7 +24,9 @@
 //! | [`compat`] | may this target replace that release | the two `BUILD_INFO`s and a few facts |
 //! | [`node`] | the data that crosses to and from a running node | the node |
 
+pub mod app_file;
 pub mod assessment;
+pub mod beam;
 pub mod build_info;
 pub mod compat;
 pub mod hop;

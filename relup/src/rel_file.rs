@@ -4,6 +4,8 @@
 //! of them must be a plain path component; a file with another one is refused as a whole. Data: the
 //! file's text. (Relup contract, section 2; the format is OTP's `rel(4)`.)
 
+use std::collections::BTreeMap;
+
 use crate::layout::is_component;
 use crate::term::{Term, TermError, parse_terms};
 
@@ -18,6 +20,23 @@ pub struct RelFile {
     pub erts: String,
     /// Applications and their versions, in the file's order.
     pub apps: Vec<(String, String)>,
+    /// How those are started that are not started as permanent ones.
+    start_types: BTreeMap<String, StartType>,
+}
+
+/// How a boot starts an application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartType {
+    /// The VM ends when it does.
+    Permanent,
+    /// The VM ends when it ends abnormally.
+    Transient,
+    /// It may end.
+    Temporary,
+    /// Its code and its specification are loaded: somebody else starts it.
+    Load,
+    /// Only its code is loaded.
+    None,
 }
 
 /// Why a text is no `.rel` file.
@@ -67,12 +86,29 @@ impl RelFile {
             return Err(shape());
         }
         let component = |term: &Term| safe(term.to_text().ok_or_else(shape)?);
+        let mut start_types = BTreeMap::new();
+        let mut listed = Vec::new();
+        for app in apps {
+            let ((name, vsn), start) = parse_app(app)?;
+            if start != StartType::Permanent {
+                start_types.insert(name.clone(), start);
+            }
+            listed.push((name, vsn));
+        }
         Ok(RelFile {
             name: name.to_text().ok_or_else(shape)?,
             vsn: component(vsn)?,
             erts: component(erts)?,
-            apps: apps.iter().map(parse_app).collect::<Result<_, _>>()?,
+            apps: listed,
+            start_types,
         })
+    }
+
+    /// How a boot starts the application `name`.
+    #[must_use]
+    pub fn start_type(&self, name: &str) -> StartType {
+        let known = self.start_types.get(name);
+        known.copied().unwrap_or(StartType::Permanent)
     }
 
     /// The version of the application `name`, when the release has it.
@@ -86,19 +122,30 @@ impl RelFile {
 }
 
 /// `{App, Vsn}`, to which a type and a list of included applications may be added.
-fn parse_app(term: &Term) -> Result<(String, String), RelFileError> {
+fn parse_app(term: &Term) -> Result<((String, String), StartType), RelFileError> {
     let shape = || RelFileError::App(term.shortened(80));
     let Term::Tuple(parts) = term else {
         return Err(shape());
     };
-    let ([name, vsn] | [name, vsn, _] | [name, vsn, _, _]) = parts.as_slice() else {
-        return Err(shape());
+    let (name, vsn, start) = match parts.as_slice() {
+        [name, vsn] => (name, vsn, None),
+        [name, vsn, start] | [name, vsn, start, _] => (name, vsn, start.as_atom()),
+        _ => return Err(shape()),
+    };
+    let start = match start {
+        Some("transient") => StartType::Transient,
+        Some("temporary") => StartType::Temporary,
+        Some("load") => StartType::Load,
+        Some("none") => StartType::None,
+        // Also where the third element is the list of included applications.
+        _ => StartType::Permanent,
     };
     let name = name.as_atom().ok_or_else(shape)?;
-    Ok((
+    let pair = (
         safe(name.to_owned())?,
         safe(vsn.to_text().ok_or_else(shape)?)?,
-    ))
+    );
+    Ok((pair, start))
 }
 
 fn safe(text: String) -> Result<String, RelFileError> {
@@ -148,6 +195,29 @@ mod tests {
         check(
             "{release,{\"Erlang/OTP\",\"25\"},{erts,\"13.1\"},[]}.",
             Ok("Erlang/OTP 25 on 13.1: "),
+        );
+    }
+
+    #[test]
+    fn how_an_application_is_started_is_told() {
+        let text = "{release,{\"e\",\"1\"},{erts,\"2\"},[{a,\"1\"},{b,\"1\",load},{c,\"1\",[x]},\
+             {d,\"1\",none,[x]},{e,\"1\",temporary},{f,\"1\",transient}]}.";
+        let rel = RelFile::parse(text).expect("a release");
+        let types: Vec<_> = rel
+            .apps
+            .iter()
+            .map(|(app, _)| rel.start_type(app))
+            .collect();
+        assert_eq!(
+            types,
+            [
+                StartType::Permanent,
+                StartType::Load,
+                StartType::Permanent,
+                StartType::None,
+                StartType::Temporary,
+                StartType::Transient
+            ]
         );
     }
 

@@ -9,6 +9,7 @@
 //! Where OTP versions differ the newest is followed: triple-quoted strings and sigils are read.
 
 mod display;
+pub mod external;
 mod lex;
 mod number;
 mod parse;

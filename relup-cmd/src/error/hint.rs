@@ -92,6 +92,7 @@ impl Error {
                 "the package manager that installed it can: `dpkg --verify` or `rpm --verify`"
             }
             Error::NotVerified(found) => found.hint(),
+            Error::Author(error) => return Some(error.hint()),
             Error::HookFailed { .. } => {
                 "what it printed stands above; mend it, or move it out of relup.d to go on without it"
             }

@@ -1,0 +1,343 @@
+//! Gathers the facts of a release from its files, whatever order they come in.
+//!
+//! A tarball has its modules before or after the file that says which of them count, so everything
+//! that may count is taken and judged at the end. It never looks at a disk. Data: names relative to
+//! the root of the release, and the files' bytes.
+
+mod module;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use md5::Digest;
+use relup::app_file::AppFile;
+use relup::build_info::BuildInfo;
+use relup::rel_file::RelFile;
+
+use super::atoms::Atoms;
+use super::error::AuthorError;
+use super::facts::{AppFacts, ModuleFacts, ReleaseFacts};
+use crate::error::Error;
+use crate::release::Identity;
+
+/// Longest text, and longest module or library, that is read whole.
+const MAX_TEXT: u64 = 1024 * 1024;
+const MAX_BINARY: u64 = 256 * 1024 * 1024;
+
+/// A file that says something about the release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// `releases/emqx_vars`.
+    Vars,
+    /// `releases/<vsn>/<name>.rel`.
+    Rel { vsn: String, name: String },
+    /// `releases/<vsn>/BUILD_INFO`.
+    BuildInfo { vsn: String },
+    /// `lib/<dir>/ebin/*.app`.
+    App { dir: String },
+    /// `lib/<dir>/ebin/*.beam`, or one of the directories of consolidated protocols.
+    Beam {
+        dir: Option<String>,
+        is_consolidated: bool,
+    },
+    /// `lib/<dir>/priv/**/*.so`.
+    Library { dir: String, name: String },
+}
+
+impl Wanted {
+    /// What the file of this name is, if it says anything.
+    pub(crate) fn of(path: &str) -> Option<Wanted> {
+        let parts: Vec<&str> = path.split('/').collect();
+        let own = |text: &str| text.to_owned();
+        match parts.as_slice() {
+            ["releases", "emqx_vars"] => Some(Wanted::Vars),
+            ["releases", vsn, "BUILD_INFO"] => Some(Wanted::BuildInfo { vsn: own(vsn) }),
+            ["releases", vsn, file] => file.strip_suffix(".rel").map(|name| Wanted::Rel {
+                vsn: own(vsn),
+                name: own(name),
+            }),
+            ["releases", _, "consolidated", file] => is_beam(file).then_some(Wanted::Beam {
+                dir: None,
+                is_consolidated: true,
+            }),
+            ["lib", dir, place @ ("ebin" | "consolidated"), file] => {
+                if is_beam(file) {
+                    let is_consolidated = *place == "consolidated";
+                    let dir = Some(own(dir));
+                    Some(Wanted::Beam {
+                        dir,
+                        is_consolidated,
+                    })
+                } else {
+                    let is_app = *place == "ebin" && file.ends_with(".app");
+                    is_app.then(|| Wanted::App { dir: own(dir) })
+                }
+            }
+            ["lib", dir, "priv", rest @ .., file] => is_library(file).then(|| Wanted::Library {
+                dir: own(dir),
+                name: rest
+                    .iter()
+                    .chain([file])
+                    .copied()
+                    .collect::<Vec<_>>()
+                    .join("/"),
+            }),
+            _ => None,
+        }
+    }
+
+    /// How long it may be.
+    pub(crate) fn max_len(&self) -> u64 {
+        match self {
+            Wanted::Beam { .. } | Wanted::Library { .. } => MAX_BINARY,
+            Wanted::Vars | Wanted::Rel { .. } | Wanted::BuildInfo { .. } | Wanted::App { .. } => {
+                MAX_TEXT
+            }
+        }
+    }
+}
+
+fn is_beam(file: &str) -> bool {
+    file.len() > 5 && file.ends_with(".beam")
+}
+
+/// `libx.so`, and also `libx.so.1`.
+fn is_library(file: &str) -> bool {
+    file.ends_with(".so") || file.contains(".so.")
+}
+
+/// What has been read of a release so far.
+#[derive(Debug, Default)]
+pub(crate) struct Collector {
+    atoms: Atoms,
+    vars: Option<String>,
+    rels: HashMap<(String, String), String>,
+    build_infos: HashMap<String, String>,
+    dirs: HashMap<String, Dir>,
+    /// Protocols that are consolidated for the whole release.
+    protocols: BTreeMap<String, ModuleFacts>,
+}
+
+/// A directory below `lib`.
+#[derive(Debug, Default)]
+struct Dir {
+    app: Option<AppFile>,
+    modules: BTreeMap<String, ModuleFacts>,
+    protocols: BTreeMap<String, ModuleFacts>,
+    libraries: BTreeMap<String, [u8; 16]>,
+}
+
+impl Collector {
+    /// Takes a file in. The error is a reason, without the file's name.
+    pub(crate) fn add(&mut self, wanted: Wanted, path: &str, bytes: &[u8]) -> Result<(), String> {
+        let text = || String::from_utf8(bytes.to_vec()).map_err(|_| "is not UTF-8".to_owned());
+        let twice = |former: bool| match former {
+            true => Err("is there twice".to_owned()),
+            false => Ok(()),
+        };
+        match wanted {
+            Wanted::Vars => twice(self.vars.replace(text()?).is_some()),
+            Wanted::Rel { vsn, name } => twice(self.rels.insert((vsn, name), text()?).is_some()),
+            Wanted::BuildInfo { vsn } => twice(self.build_infos.insert(vsn, text()?).is_some()),
+            Wanted::App { dir } => {
+                // Directories hold other files of this name, such as those of `.appup` drafts.
+                let app = AppFile::parse(&text()?).map_err(|error| error.to_string())?;
+                let dir = self.dirs.entry(dir).or_default();
+                twice(dir.app.replace(app).is_some())
+            }
+            Wanted::Beam {
+                dir,
+                is_consolidated,
+            } => {
+                let file = path.rsplit('/').next().unwrap_or(path);
+                let name = file.trim_end_matches(".beam").to_owned();
+                let facts = module::facts(&name, is_consolidated, bytes, &mut self.atoms)?;
+                let modules = match dir {
+                    Some(dir) => {
+                        let dir = self.dirs.entry(dir).or_default();
+                        if is_consolidated {
+                            &mut dir.protocols
+                        } else {
+                            &mut dir.modules
+                        }
+                    }
+                    None => &mut self.protocols,
+                };
+                twice(modules.insert(name, facts).is_some())
+            }
+            Wanted::Library { dir, name } => {
+                let Digest(digest) = md5::compute(bytes);
+                let dir = self.dirs.entry(dir).or_default();
+                twice(dir.libraries.insert(name, digest).is_some())
+            }
+        }
+    }
+
+    /// Who the release is, once its `emqx_vars` has been read.
+    pub(crate) fn identity(&self, source: &Path) -> Result<Identity, Error> {
+        let path = source.join("releases/emqx_vars");
+        let Some(text) = &self.vars else {
+            return Err(Error::CannotReadEmqxVars {
+                path,
+                reason: "no such file".to_owned(),
+            });
+        };
+        Identity::parse(text, &path, &|name| {
+            name.ends_with("RUNNER_ROOT_DIR").then(|| "/".to_owned())
+        })
+    }
+
+    /// The `.rel` file of the release.
+    pub(crate) fn rel_file(&self, source: &Path) -> Result<RelFile, Error> {
+        let identity = self.identity(source)?;
+        let (vsn, name) = (identity.vsn.to_string(), identity.rel_name);
+        let file = format!("releases/{vsn}/{name}.rel");
+        let unusable = |reason: String| unusable(source, format!("{file}: {reason}"));
+        let Some(text) = self.rels.get(&(vsn.clone(), name)) else {
+            return Err(unusable("no such file".to_owned()));
+        };
+        let rel = RelFile::parse(text).map_err(|error| unusable(error.to_string()))?;
+        if rel.vsn != vsn {
+            return Err(unusable(format!("it is of version {}, not {vsn}", rel.vsn)));
+        }
+        Ok(rel)
+    }
+
+    /// The facts of the release, once all of its files have been taken in.
+    pub(crate) fn finish(mut self, source: PathBuf) -> Result<ReleaseFacts, Error> {
+        let identity = self.identity(&source)?;
+        let rel = self.rel_file(&source)?;
+        let mut apps = BTreeMap::new();
+        let mut owners = BTreeMap::new();
+        for (app, vsn) in &rel.apps {
+            let dir = self
+                .dirs
+                .remove(&format!("{app}-{vsn}"))
+                .unwrap_or_default();
+            let facts = dir.facts(app, vsn, rel.start_type(app), &mut self.protocols);
+            let facts = facts.map_err(|reason| unusable(&source, reason))?;
+            for (module, about) in &facts.modules {
+                // Who lists a module owns it; a beam that lies about elsewhere is not booted.
+                if about.is_listed || !owners.contains_key(module) {
+                    owners.insert(module.clone(), app.clone());
+                }
+            }
+            apps.insert(app.clone(), facts);
+        }
+        let vsn = identity.vsn;
+        let build_info = self.build_infos.get(vsn.as_str());
+        Ok(ReleaseFacts {
+            source,
+            build_info: build_info.map(|text| BuildInfo::parse(text)),
+            vsn,
+            erts: rel.erts,
+            apps,
+            owners,
+            atoms: self.atoms,
+        })
+    }
+}
+
+impl Dir {
+    /// The error is a reason that names the file.
+    fn facts(
+        mut self,
+        app: &str,
+        vsn: &str,
+        start: relup::rel_file::StartType,
+        protocols: &mut BTreeMap<String, ModuleFacts>,
+    ) -> Result<AppFacts, String> {
+        let Some(file) = self.app else {
+            return Err(format!("lib/{app}-{vsn}/ebin/{app}.app: no such file"));
+        };
+        if file.name != app || file.vsn != vsn {
+            return Err(format!(
+                "lib/{app}-{vsn}/ebin/{app}.app is of {} {}",
+                file.name, file.vsn
+            ));
+        }
+        for name in &file.modules {
+            if let Some(module) = self.modules.get_mut(name) {
+                module.is_listed = true;
+            }
+            // What runs is the consolidated one.
+            if let Some(protocol) = protocols.remove(name).or(self.protocols.remove(name)) {
+                let is_listed = true;
+                self.modules.insert(
+                    name.clone(),
+                    ModuleFacts {
+                        is_listed,
+                        ..protocol
+                    },
+                );
+            }
+        }
+        Ok(AppFacts {
+            file,
+            start,
+            modules: self.modules,
+            libraries: self.libraries,
+        })
+    }
+}
+
+pub(crate) fn unusable(source: &Path, reason: String) -> Error {
+    Error::Author(AuthorError::UnusableRelease {
+        path: source.to_owned(),
+        reason,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_known_by_their_names() {
+        let beam = |dir: Option<&str>, is_consolidated| Wanted::Beam {
+            dir: dir.map(str::to_owned),
+            is_consolidated,
+        };
+        for (path, wanted) in [
+            ("releases/emqx_vars", Some(Wanted::Vars)),
+            (
+                "releases/5.10.4/emqx.rel",
+                Some(Wanted::Rel {
+                    vsn: "5.10.4".into(),
+                    name: "emqx".into(),
+                }),
+            ),
+            (
+                "releases/5.10.4/BUILD_INFO",
+                Some(Wanted::BuildInfo {
+                    vsn: "5.10.4".into(),
+                }),
+            ),
+            (
+                "lib/a-1/ebin/a.app",
+                Some(Wanted::App { dir: "a-1".into() }),
+            ),
+            ("lib/a-1/ebin/a.appup", None),
+            ("lib/a-1/ebin/b.beam", Some(beam(Some("a-1"), false))),
+            ("lib/a-1/ebin/.beam", None),
+            ("lib/a-1/consolidated/B.beam", Some(beam(Some("a-1"), true))),
+            (
+                "releases/5.10.4/consolidated/B.beam",
+                Some(beam(None, true)),
+            ),
+            ("lib/a-1/priv/b.beam", None),
+            ("lib/a-1/src/b.erl", None),
+            (
+                "lib/a-1/priv/lib/x.so",
+                Some(Wanted::Library {
+                    dir: "a-1".into(),
+                    name: "lib/x.so".into(),
+                }),
+            ),
+            ("lib/a-1/priv/www/index.html", None),
+            ("bin/emqx", None),
+        ] {
+            assert_eq!(Wanted::of(path), wanted, "{path}");
+        }
+    }
+}
