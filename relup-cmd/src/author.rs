@@ -9,12 +9,21 @@
 //! | [`facts`] | what one release is made of |
 //! | `collect`, `read` | how that is gathered from a tarball or a directory, in one pass |
 //! | [`diff`] | what differs between two of them |
-//! | [`make`] | the hop that leads from one to the other |
+//! | [`kind`] | what a module is to an upgrade |
+//! | `rules` | what an author wants decided otherwise |
+//! | `decide`, `order`, `plan` | what is to be done, and in which order |
+//! | `text`, [`make`] | the hop file, with the reasons for every line |
 
 pub(crate) mod atoms;
 mod collect;
+mod decide;
 pub(crate) mod diff;
 pub(crate) mod error;
 pub(crate) mod facts;
+pub(crate) mod kind;
 pub(crate) mod make;
+mod order;
+mod plan;
 pub(crate) mod read;
+mod rules;
+mod text;

@@ -29,7 +29,6 @@ pub(crate) struct ReleaseDiff<'a> {
 #[derive(Debug)]
 pub(crate) struct AppDiff<'a> {
     pub(crate) name: &'a str,
-    pub(crate) from: &'a AppFacts,
     pub(crate) to: &'a AppFacts,
     /// What differs in its specification and how it is started, beyond version and modules.
     pub(crate) spec: Vec<SpecChange>,
@@ -65,7 +64,7 @@ pub(crate) struct ModuleDiff<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Change<'a> {
     Added(&'a ModuleFacts),
-    Removed(&'a ModuleFacts),
+    Removed,
     Changed {
         from: &'a ModuleFacts,
         to: &'a ModuleFacts,
@@ -131,11 +130,6 @@ impl<'a> ReleaseDiff<'a> {
     pub(crate) fn modules_of(&self, app: &str) -> impl Iterator<Item = &ModuleDiff<'a>> {
         self.modules.iter().filter(move |module| module.app == app)
     }
-
-    /// Whether the code of both is the same, module by module.
-    pub(crate) fn is_same_code(&self) -> bool {
-        self.modules.is_empty() && self.added.is_empty() && self.removed.is_empty()
-    }
 }
 
 fn application<'a>(name: &'a str, from: &'a AppFacts, to: &'a AppFacts) -> Option<AppDiff<'a>> {
@@ -175,7 +169,6 @@ fn application<'a>(name: &'a str, from: &'a AppFacts, to: &'a AppFacts) -> Optio
         && modules(from).eq(modules(to));
     (!same).then_some(AppDiff {
         name,
-        from,
         to,
         spec,
         has_new_libraries,
@@ -196,7 +189,7 @@ fn module<'a>(
             )
         }
         (None, Some((app, is))) => (app, Change::Added(is)),
-        (Some((app, was)), None) => (app, Change::Removed(was)),
+        (Some((app, _)), None) => (app, Change::Removed),
         (None, None) => return None,
     };
     Some(ModuleDiff { name, app, change })

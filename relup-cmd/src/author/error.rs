@@ -2,28 +2,76 @@
 
 use std::path::PathBuf;
 
+use super::rules::RuleError;
+
 /// Why a hop was not made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AuthorError {
     /// One of the two is no release, or not a whole one.
     #[error("{}: {reason}", path.display())]
     UnusableRelease { path: PathBuf, reason: String },
+    /// There is nothing to lead from or to.
+    #[error("both releases are {vsn}")]
+    SameVersion { vsn: String },
+    /// A release that no hop can lead to.
+    #[error("{}: the release has no module emqx_release, which an upgrade reads the version from", path.display())]
+    NoReleaseModule { path: PathBuf },
+    /// The runtime itself differs.
+    #[error("the application {app} differs ({modules}), which only a restart of the node changes")]
+    NeedsRestart { app: String, modules: String },
+    /// The rules can't be read.
+    #[error("{}: {reason}", path.display())]
+    CannotReadRules { path: PathBuf, reason: String },
+    /// A rule that means nothing or can't be followed; the file's name is added by who knows it.
+    #[error("{}: {error}", path.display())]
+    InvalidRules { path: PathBuf, error: RuleError },
+    /// What was made is no hop: a fault of this program, not of its user.
+    #[error("the hop that was made does not read back: {0}")]
+    NotReadBack(String),
 }
 
 impl AuthorError {
+    /// A rule that can't be followed, in a file that is named later.
+    pub(crate) fn rule(line: usize, reason: String) -> AuthorError {
+        AuthorError::InvalidRules {
+            path: PathBuf::new(),
+            error: RuleError { line, reason },
+        }
+    }
+
     /// The stable name, for `--json`.
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            AuthorError::UnusableRelease { .. } => "unusable_release",
+            AuthorError::UnusableRelease { .. } | AuthorError::NoReleaseModule { .. } => {
+                "unusable_release"
+            }
+            AuthorError::SameVersion { .. } => "already_upgraded_to_target_vsn",
+            AuthorError::NeedsRestart { .. } => "needs_restart",
+            AuthorError::CannotReadRules { .. } => "cannot_read_rules",
+            AuthorError::InvalidRules { .. } => "invalid_rules",
+            AuthorError::NotReadBack(_) => "invalid_relup_file",
         }
     }
 
     /// What to do about it.
     pub(crate) fn hint(&self) -> String {
-        match self {
+        let text = match self {
             AuthorError::UnusableRelease { .. } => {
-                "give the .tar.gz of a release or the directory that it was unpacked to".to_owned()
+                "give the .tar.gz of a release or the directory that it was unpacked to"
             }
-        }
+            AuthorError::SameVersion { .. } => "give two releases of different versions",
+            AuthorError::NoReleaseModule { .. } => "give releases of EMQX 5.0 or later",
+            AuthorError::NeedsRestart { .. } => {
+                "upgrade by a restart (`emqx relup upgrade --cold`), or leave that out of the hop with --force"
+            }
+            AuthorError::CannotReadRules { .. } => {
+                "make it a regular file that the user running this command may read"
+            }
+            AuthorError::InvalidRules { .. } => {
+                "mend that line; a rule is [module.\"NAME\"] or [application.\"NAME\"] with instruction = \"load_module\", \"update\", \"restart_application\" or \"skip\""
+            }
+            AuthorError::NotReadBack(_) => "report this, with the two releases",
+        };
+        text.to_owned()
     }
 }

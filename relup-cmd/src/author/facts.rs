@@ -62,8 +62,6 @@ pub(crate) struct ModuleFacts {
     pub(crate) imports: Box<[(Atom, Atom, u8)]>,
     /// The behaviours that it says it has.
     pub(crate) behaviours: Box<[Atom]>,
-    /// Its `-vsn`, which is a digest of its source where the author gives none.
-    pub(crate) vsn: Option<Box<str>>,
     /// Whether its application's specification lists it; one that is not listed is not booted.
     pub(crate) is_listed: bool,
     /// Whether it is a protocol of Elixir with its implementations compiled in.

@@ -28,19 +28,10 @@ pub(super) fn facts(
             return Ok(Err(format!("holds the module {found:?}")));
         }
         let mut behaviours = Vec::new();
-        let mut vsn = None;
         for (key, values) in module.attributes()? {
-            match key.as_str() {
-                "behaviour" | "behavior" => {
-                    behaviours.extend(
-                        values
-                            .iter()
-                            .filter_map(|value| value.as_atom())
-                            .map(|value| atoms.intern(value)),
-                    );
-                }
-                "vsn" => vsn = values.first().map(|value| value.shortened(80).into()),
-                _ => {}
+            if matches!(key.as_str(), "behaviour" | "behavior") {
+                let names = values.iter().filter_map(|value| value.as_atom());
+                behaviours.extend(names.map(|name| atoms.intern(name)));
             }
         }
         let exports: Box<[_]> = module
@@ -66,7 +57,6 @@ pub(super) fn facts(
             exports,
             imports,
             behaviours: behaviours.into(),
-            vsn,
             is_listed: false,
             is_consolidated,
             debug_info: module.debug_info().filter(|_| kept).map(Into::into),
