@@ -32,6 +32,8 @@ pub(crate) struct Options<'a> {
     pub(crate) rules: &'a Rules,
     /// Leave out what only a restart of the node changes, instead of refusing.
     pub(crate) force: bool,
+    /// The hop is a way back.
+    pub(crate) is_reverse: bool,
 }
 
 /// What is to be done about one module or application.

@@ -45,6 +45,7 @@ pub(crate) fn run(
         max_modules: args.max_modules,
         rules: &rules,
         force: args.force,
+        is_reverse: args.reverse,
     };
     let named = |error| match (error, &args.rules) {
         (AuthorError::InvalidRules { error, .. }, Some(path)) => AuthorError::InvalidRules {
@@ -124,14 +125,13 @@ fn about(
         let name = release.source.file_name().unwrap_or_default();
         name.to_string_lossy().into_owned()
     };
-    let mut about = vec![
-        format!(
-            "Hop {} -> {}, made by `emqx relup make` from",
-            from.vsn, to.vsn
-        ),
-        format!("{} and", name(from)),
-        format!("{}.", name(to)),
-    ];
+    let mut about = vec![format!(
+        "Hop {} -> {}, made by `emqx relup make` from {} and {}.",
+        from.vsn,
+        to.vsn,
+        name(from),
+        name(to)
+    )];
     if is_reverse {
         about.push("This is a way back: code_change of the older version must know the state of the newer one.".to_owned());
     }

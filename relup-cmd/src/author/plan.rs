@@ -40,7 +40,12 @@ pub(crate) fn plan(
     options: &Options<'_>,
 ) -> Result<HopPlan, AuthorError> {
     let mut decisions = decide(diff, (from, to), options)?;
-    let (callbacks, module) = callbacks(from, to, &mut decisions);
+    let (callbacks, module) = if options.is_reverse {
+        // What an upgrade to the older version has called, that version has called long ago.
+        (Vec::new(), String::new())
+    } else {
+        callbacks(from, to, &mut decisions)
+    };
     let last: Vec<Decision> = [RELEASE, &module]
         .into_iter()
         .filter(|name| *name == RELEASE || !callbacks.is_empty())

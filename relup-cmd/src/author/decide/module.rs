@@ -13,6 +13,10 @@ use crate::author::facts::{ModuleFacts, ReleaseFacts};
 use crate::author::kind::Kind;
 use crate::author::rules::{Rule, Wish};
 
+/// What loading a supervisor does not do.
+const CHILDREN: &str = "Loading it neither starts new children nor changes those that run; a \
+                        restart of the application does";
+
 /// A reason to restart a module's application.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted {
@@ -172,15 +176,13 @@ fn changed(
             )
         }
         Kind::Supervisor => match compare(true) {
-            None => {
-                found.warn(format!("{title}: a supervisor without debug info; whether its children changed is not known"));
-                load(
-                    name,
-                    format!(
-                        "{title}, supervisor: its code changed. Without debug info nobody can tell whether its children did"
-                    ),
-                )
-            }
+            None => restart_or_load(
+                name,
+                format!(
+                    "{title}, supervisor: its code changed, and without debug info nobody can \
+                     tell whether its children did. {CHILDREN}"
+                ),
+            ),
             Some(changes) => {
                 let changes: Vec<_> = changes
                     .into_iter()
@@ -195,9 +197,7 @@ fn changed(
                     );
                 }
                 let what = told(&changes);
-                let why = format!(
-                    "{title}, supervisor: {what} changed. Loading it neither starts new children nor changes those that run; a restart of the application does"
-                );
+                let why = format!("{title}, supervisor: {what} changed. {CHILDREN}");
                 restart_or_load(name, why)
             }
         },
