@@ -22,8 +22,8 @@ pub use forms::{StateChange, state_changes};
 pub use tables::{Atoms, Call, Function};
 
 /// The chunks that make up the code, in the order in which the VM digests them.
-const CODE: [&[u8; 4]; 9] = [
-    b"Atom", b"AtU8", b"Code", b"StrT", b"ImpT", b"ExpT", b"FunT", b"LitT", b"Meta",
+const CODE: [[u8; 4]; 9] = [
+    *b"Atom", *b"AtU8", *b"Code", *b"StrT", *b"ImpT", *b"ExpT", *b"FunT", *b"LitT", *b"Meta",
 ];
 /// An entry of the table of funs, and where in it the digest of an earlier compilation stands.
 const FUN: usize = 24;
@@ -67,16 +67,16 @@ impl<'a> Module<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Module<'a>, BeamError> {
         let chunks = Chunks::parse(bytes)?;
         for (name, text) in [
-            (b"Code", "Code"),
-            (b"ImpT", "ImpT"),
-            (b"ExpT", "ExpT"),
-            (b"StrT", "StrT"),
+            (*b"Code", "Code"),
+            (*b"ImpT", "ImpT"),
+            (*b"ExpT", "ExpT"),
+            (*b"StrT", "StrT"),
         ] {
             if chunks.get(name).is_none() {
                 return Err(BeamError::Missing(text));
             }
         }
-        let atoms = match (chunks.get(b"AtU8"), chunks.get(b"Atom")) {
+        let atoms = match (chunks.get(*b"AtU8"), chunks.get(*b"Atom")) {
             (Some(utf8), _) => Atoms::parse(utf8, true)?,
             (None, Some(latin1)) => Atoms::parse(latin1, false)?,
             (None, None) => return Err(BeamError::Missing("AtU8")),
@@ -97,7 +97,7 @@ impl<'a> Module<'a> {
             let Some(bytes) = self.chunks.get(name) else {
                 continue;
             };
-            if name == b"FunT" {
+            if name == *b"FunT" {
                 digest_funs(&mut digest, bytes);
             } else {
                 digest.consume(bytes);
@@ -108,18 +108,18 @@ impl<'a> Module<'a> {
 
     /// What it exports, in the file's order.
     pub fn exports(&self) -> Result<Vec<Function<'_>>, BeamError> {
-        tables::exports(self.required(b"ExpT", "ExpT")?, &self.atoms)
+        tables::exports(self.required(*b"ExpT", "ExpT")?, &self.atoms)
     }
 
     /// Which functions of other modules (and built-in ones) it calls.
     pub fn imports(&self) -> Result<Vec<Call<'_>>, BeamError> {
-        tables::imports(self.required(b"ImpT", "ImpT")?, &self.atoms)
+        tables::imports(self.required(*b"ImpT", "ImpT")?, &self.atoms)
     }
 
     /// Its attributes, a list of `{Name, Values}`; none where the chunk is missing, as in a
     /// stripped module.
     pub fn attributes(&self) -> Result<Vec<(String, Vec<Term>)>, BeamError> {
-        let Some(bytes) = self.chunks.get(b"Attr") else {
+        let Some(bytes) = self.chunks.get(*b"Attr") else {
             return Ok(Vec::new());
         };
         let term = parse_external(bytes).map_err(BeamError::Attributes)?;
@@ -141,10 +141,10 @@ impl<'a> Module<'a> {
     /// The debug info as it is in the file: a term in the external format, mostly compressed.
     #[must_use]
     pub fn debug_info(&self) -> Option<&'a [u8]> {
-        self.chunks.get(b"Dbgi").filter(|bytes| !bytes.is_empty())
+        self.chunks.get(*b"Dbgi").filter(|bytes| !bytes.is_empty())
     }
 
-    fn required(&self, name: &[u8; 4], text: &'static str) -> Result<&'a [u8], BeamError> {
+    fn required(&self, name: [u8; 4], text: &'static str) -> Result<&'a [u8], BeamError> {
         self.chunks.get(name).ok_or(BeamError::Missing(text))
     }
 }

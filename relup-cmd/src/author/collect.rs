@@ -69,7 +69,7 @@ impl Wanted {
                         is_consolidated,
                     })
                 } else {
-                    let is_app = *place == "ebin" && file.ends_with(".app");
+                    let is_app = *place == "ebin" && file.strip_suffix(".app").is_some();
                     is_app.then(|| Wanted::App { dir: own(dir) })
                 }
             }
@@ -98,12 +98,13 @@ impl Wanted {
 }
 
 fn is_beam(file: &str) -> bool {
-    file.len() > 5 && file.ends_with(".beam")
+    file.strip_suffix(".beam")
+        .is_some_and(|name| !name.is_empty())
 }
 
 /// `libx.so`, and also `libx.so.1`.
 fn is_library(file: &str) -> bool {
-    file.ends_with(".so") || file.contains(".so.")
+    file.strip_suffix(".so").is_some() || file.contains(".so.")
 }
 
 /// What has been read of a release so far.
@@ -131,9 +132,12 @@ impl Collector {
     /// Takes a file in. The error is a reason, without the file's name.
     pub(crate) fn add(&mut self, wanted: Wanted, path: &str, bytes: &[u8]) -> Result<(), String> {
         let text = || String::from_utf8(bytes.to_vec()).map_err(|_| "is not UTF-8".to_owned());
-        let twice = |former: bool| match former {
-            true => Err("is there twice".to_owned()),
-            false => Ok(()),
+        let twice = |former: bool| {
+            if former {
+                Err("is there twice".to_owned())
+            } else {
+                Ok(())
+            }
         };
         match wanted {
             Wanted::Vars => twice(self.vars.replace(text()?).is_some()),
@@ -150,7 +154,7 @@ impl Collector {
                 is_consolidated,
             } => {
                 let file = path.rsplit('/').next().unwrap_or(path);
-                let name = file.trim_end_matches(".beam").to_owned();
+                let name = file.strip_suffix(".beam").unwrap_or(file).to_owned();
                 let facts = module::facts(&name, is_consolidated, bytes, &mut self.atoms)?;
                 let modules = match dir {
                     Some(dir) => {

@@ -8,6 +8,7 @@
 //! target stands on the restarted one: it would take down what these serve. Otherwise it is proposed.
 
 mod application;
+mod changed;
 mod module;
 
 use std::collections::BTreeMap;

@@ -248,11 +248,11 @@ impl<'a> Units<'a> {
             let Some(mut decision) = slots[place].take() else {
                 continue;
             };
-            if !is_late[place] {
+            if is_late[place] {
+                tail.push(decision);
+            } else {
                 decision.why.extend(comment);
                 steps.push(decision);
-            } else {
-                tail.push(decision);
             }
         }
         (steps, tail)

@@ -6,12 +6,13 @@ use relup::hop::{Callback, Hop, HopText, Instruction, parse_hop};
 use relup::term::Term;
 use relup::vsn::ReleaseVsn;
 
-use super::decide::Decision;
 use super::error::AuthorError;
 use super::plan::HopPlan;
 
 /// Where lines of comments end.
 const WIDTH: usize = 96;
+/// How far elements of the lists are indented.
+const INNER: &str = "        ";
 
 /// The text of the hop file; `about` are sentences for its head.
 pub(crate) fn render(
@@ -20,49 +21,45 @@ pub(crate) fn render(
     to: &ReleaseVsn,
     about: &[String],
 ) -> Result<String, AuthorError> {
-    let mut text = String::new();
-    for line in about {
-        comment(&mut text, "", line);
+    let mut lines: Vec<String> = Vec::new();
+    for sentence in about {
+        comment(&mut lines, "", sentence);
     }
     for note in &plan.notes {
-        text.push_str("%%\n");
-        comment(&mut text, "", note);
+        lines.push("%%".to_owned());
+        comment(&mut lines, "", note);
     }
     let string = |vsn: &ReleaseVsn| Term::Str(vsn.to_string()).to_string();
-    text += "#{\n";
-    text += &format!("    from_version => {},\n", string(from));
-    text += &format!("    target_version => {},\n", string(to));
-    text += "    code_changes => [\n";
+    lines.push("#{".to_owned());
+    lines.push(format!("    from_version => {},", string(from)));
+    lines.push(format!("    target_version => {},", string(to)));
+    lines.push("    code_changes => [".to_owned());
     let last = plan.steps.len().saturating_sub(1);
     for (index, step) in plan.steps.iter().enumerate() {
-        let Decision {
-            instruction,
-            why,
-            proposal,
-        } = step;
-        for reason in why {
-            comment(&mut text, "        ", &sentence(reason));
+        for reason in &step.why {
+            comment(&mut lines, INNER, &sentence(reason));
         }
-        if let Some(proposal) = proposal {
-            text += &format!("        %%   {}\n", written(proposal));
+        if let Some(proposal) = &step.proposal {
+            lines.push(format!("{INNER}%%   {}", written(proposal)));
         }
         let comma = if index == last { "" } else { "," };
-        text += &format!("        {}{comma}\n", written(instruction));
+        lines.push(format!("{INNER}{}{comma}", written(&step.instruction)));
     }
-    text += "    ],\n";
+    lines.push("    ],".to_owned());
     if plan.callbacks.is_empty() {
-        text += "    post_upgrade_callbacks => []\n";
+        lines.push("    post_upgrade_callbacks => []".to_owned());
     } else {
-        text += "    post_upgrade_callbacks => [\n";
+        lines.push("    post_upgrade_callbacks => [".to_owned());
         let last = plan.callbacks.len() - 1;
         for (index, (name, why)) in plan.callbacks.iter().enumerate() {
-            comment(&mut text, "        ", &sentence(why));
+            comment(&mut lines, INNER, &sentence(why));
             let comma = if index == last { "" } else { "," };
-            text += &format!("        {}{comma}\n", Term::Atom(name.clone()));
+            lines.push(format!("{INNER}{}{comma}", Term::Atom(name.clone())));
         }
-        text += "    ]\n";
+        lines.push("    ]".to_owned());
     }
-    text += "}.\n";
+    lines.push("}.\n".to_owned());
+    let text = lines.join("\n");
     check(&text, plan, from, to)?;
     Ok(text)
 }
@@ -123,30 +120,29 @@ fn sentence(text: &str) -> String {
 }
 
 /// A comment, broken between words. What comes from files can't end it.
-fn comment(text: &mut String, indent: &str, words: &str) {
+fn comment(lines: &mut Vec<String>, indent: &str, words: &str) {
     let mut line = String::new();
-    let flush = |line: &mut String, text: &mut String| {
-        if !line.is_empty() {
-            *text += &format!("{indent}%%{line}\n");
+    for word in words.split(|c: char| c.is_whitespace() || c.is_control()) {
+        if word.is_empty() {
+            continue;
+        }
+        let len = indent.len() + 3 + line.chars().count() + word.chars().count();
+        if len > WIDTH && !line.is_empty() {
+            lines.push(format!("{indent}%%{line}"));
             line.clear();
         }
-    };
-    for word in words.split(|c: char| c.is_whitespace() || c.is_control()) {
-        let len = indent.len() + 3 + line.chars().count() + word.chars().count();
-        if len > WIDTH {
-            flush(&mut line, text);
-        }
-        if !word.is_empty() {
-            line.push(' ');
-            line += word;
-        }
+        line.push(' ');
+        line += word;
     }
-    flush(&mut line, text);
+    if !line.is_empty() {
+        lines.push(format!("{indent}%%{line}"));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::author::decide::Decision;
 
     fn vsn(text: &str) -> ReleaseVsn {
         text.parse().expect("a version")

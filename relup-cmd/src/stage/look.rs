@@ -12,13 +12,16 @@ use crate::stage::feed::with_feed;
 use crate::stage::unpack::Limits;
 use crate::tarball::VerifiedTarball;
 
+/// Takes the content of a file of this name.
+pub(crate) type Take<'t> = dyn FnMut(&str, &[u8]) -> Result<(), Error> + 't;
+
 /// Shows the files that `wants` gives a greatest length for to `each`, in the archive's order.
 pub(crate) fn look_into(
     tarball: &VerifiedTarball,
     limits: Limits,
     interrupt: &Interrupt,
     wants: &dyn Fn(&str) -> Option<u64>,
-    each: &mut dyn FnMut(&str, &[u8]) -> Result<(), Error>,
+    each: &mut Take<'_>,
 ) -> Result<(), Error> {
     with_feed(tarball, interrupt, |feed| {
         let mut archive = Archive::new(feed);

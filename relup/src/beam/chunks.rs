@@ -29,10 +29,10 @@ impl<'a> Chunks<'a> {
         Ok(Chunks(chunks))
     }
 
-    pub(super) fn get(&self, name: &[u8; 4]) -> Option<&'a [u8]> {
+    pub(super) fn get(&self, name: [u8; 4]) -> Option<&'a [u8]> {
         self.0
             .iter()
-            .find(|(known, _)| known == name)
+            .find(|(known, _)| *known == name)
             .map(|(_, content)| *content)
     }
 }

@@ -252,11 +252,19 @@ fn visit<'a>(term: &'a Term, each: &mut dyn FnMut(&'a [Term])) {
     match term {
         Term::Tuple(parts) => {
             each(parts);
-            parts.iter().for_each(|part| visit(part, each));
+            for part in parts {
+                visit(part, each);
+            }
         }
-        Term::List(parts) => parts.iter().for_each(|part| visit(part, each)),
+        Term::List(parts) => {
+            for part in parts {
+                visit(part, each);
+            }
+        }
         Term::ImproperList(parts, tail) => {
-            parts.iter().for_each(|part| visit(part, each));
+            for part in parts {
+                visit(part, each);
+            }
             visit(tail, each);
         }
         Term::Map(pairs) => {

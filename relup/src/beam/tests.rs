@@ -58,9 +58,9 @@ fn table(rows: &[[u32; 3]]) -> Vec<u8> {
     table
 }
 
-fn module(atoms: Vec<u8>, funs: &[u8]) -> Vec<u8> {
+fn module(atoms: &[u8], funs: &[u8]) -> Vec<u8> {
     form(&[
-        chunk("AtU8", &atoms),
+        chunk("AtU8", atoms),
         chunk("Code", b"code"),
         chunk("StrT", b""),
         chunk("ImpT", &table(&[[2, 3, 1]])),
@@ -78,11 +78,11 @@ fn module(atoms: Vec<u8>, funs: &[u8]) -> Vec<u8> {
 fn names_are_read_in_the_forms_of_all_versions() {
     let long = "ö".repeat(255);
     let names = ["m", "lists", "run", long.as_str()];
-    let new = module(long_atoms(&names), &[0; 4]);
+    let new = module(&long_atoms(&names), &[0; 4]);
     let parsed = Module::parse(&new).expect("a module");
     assert_eq!(parsed.name(), Ok("m"));
     assert_eq!(parsed.atoms.get(4), Some(long.as_str()));
-    let old = module(atoms(&names[..3]), &[0; 4]);
+    let old = module(&atoms(&names[..3]), &[0; 4]);
     let parsed = Module::parse(&old).expect("a module");
     let run = Function {
         name: "run",
@@ -110,8 +110,8 @@ fn what_a_compilation_stamps_is_not_part_of_the_code() {
     };
     let identity = |bytes: &[u8]| Module::parse(bytes).expect("a module").identity();
     let names = atoms(&["m", "lists", "run"]);
-    let one = module(names.clone(), &fun(7));
-    assert_eq!(identity(&one), identity(&module(names.clone(), &fun(8))));
+    let one = module(&names, &fun(7));
+    assert_eq!(identity(&one), identity(&module(&names, &fun(8))));
     let line = one
         .windows(4)
         .position(|name| name == b"Line")
@@ -131,7 +131,7 @@ fn what_a_compilation_stamps_is_not_part_of_the_code() {
 #[test]
 fn damaged_modules_are_refused_with_the_reason() {
     let names = || atoms(&["m", "lists", "run"]);
-    let good = module(names(), &[0; 4]);
+    let good = module(&names(), &[0; 4]);
     let without = |name: &str| {
         let mut bytes = good.clone();
         let at = bytes
@@ -147,23 +147,14 @@ fn damaged_modules_are_refused_with_the_reason() {
         ([good.as_slice(), b"\0"].concat(), "cut, or longer"),
         (without("Code"), "without its chunk Code"),
         (without("AtU8"), "without its chunk AtU8"),
-        (
-            module(b"\0\0\0\x02\x01".to_vec(), b""),
-            "damaged chunk AtU8",
-        ),
-        (
-            module(b"\0\0\0\x01\x01\xff".to_vec(), b""),
-            "damaged chunk AtU8",
-        ),
-        (
-            module(b"\xff\xff\xff\xff\x1f".to_vec(), b""),
-            "damaged chunk AtU8",
-        ),
+        (module(b"\0\0\0\x02\x01", b""), "damaged chunk AtU8"),
+        (module(b"\0\0\0\x01\x01\xff", b""), "damaged chunk AtU8"),
+        (module(b"\xff\xff\xff\xff\x1f", b""), "damaged chunk AtU8"),
     ] {
         let error = Module::parse(&bytes).expect_err(part).to_string();
         assert!(error.contains(part), "{error}");
     }
-    let few = module(atoms(&["m"]), b"");
+    let few = module(&atoms(&["m"]), b"");
     let few = Module::parse(&few).expect("a module");
     assert_eq!(few.imports(), Err(BeamError::Damaged("ImpT")));
     assert_eq!(few.exports(), Err(BeamError::Damaged("ExpT")));
@@ -171,7 +162,7 @@ fn damaged_modules_are_refused_with_the_reason() {
 
 #[test]
 fn no_bytes_make_the_reader_panic() {
-    let good = module(atoms(&["m", "lists", "run"]), &[0; 28]);
+    let good = module(&atoms(&["m", "lists", "run"]), &[0; 28]);
     for at in 0..good.len() {
         for value in [0, 1, 0x7f, 0x80, 0xff] {
             let mut bytes = good.clone();

@@ -228,12 +228,9 @@ impl<'a> Reader<'a> {
         let digits = self.take(len)?;
         // Changing the base takes time that grows with the square of the length.
         let decimal = (len <= MAX_BIG).then(|| {
-            let hex: String = digits
-                .iter()
-                .rev()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
-            number::decimal(&format!("16#0{hex}"))
+            let mut reversed = digits.to_vec();
+            reversed.reverse();
+            number::decimal(&format!("16#0{}", hex::encode(reversed)))
         });
         let Some(decimal) = decimal.flatten() else {
             return Err(self.malformed("integer"));

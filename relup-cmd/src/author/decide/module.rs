@@ -2,20 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use relup::beam::{StateChange, state_changes};
 use relup::hop::Instruction;
 use relup::term::Term;
 
-use super::{Decision, Decisions, Options, atom, is_left_out, is_loadable};
+use super::{Decision, Decisions, Options, atom, changed, is_left_out, is_loadable};
 use crate::author::diff::{Change, ModuleDiff, ReleaseDiff};
 use crate::author::error::AuthorError;
 use crate::author::facts::{ModuleFacts, ReleaseFacts};
 use crate::author::kind::Kind;
 use crate::author::rules::{Rule, Wish};
-
-/// What loading a supervisor does not do.
-const CHILDREN: &str = "Loading it neither starts new children nor changes those that run; a \
-                        restart of the application does";
 
 /// A reason to restart a module's application.
 #[derive(Debug, Clone)]
@@ -58,7 +53,7 @@ pub(super) fn judge(
         let Change::Changed { from: was, to: is } = change else {
             return Ok(load(name, format!("{title}: new")));
         };
-        return Ok(changed(name, &title, (was, from), (is, to), found));
+        return Ok(changed::judge(name, &title, (was, from), (is, to), found));
     };
     if to.apps.contains_key(*app) {
         found.notes.push(format!(
@@ -138,147 +133,7 @@ fn check_update(
     Err(AuthorError::rule(rule.line, reason))
 }
 
-/// A module that both releases have, without a rule.
-fn changed(
-    name: &str,
-    title: &str,
-    (was, from): (&ModuleFacts, &ReleaseFacts),
-    (is, to): (&ModuleFacts, &ReleaseFacts),
-    found: &mut Decisions<'_>,
-) -> Verdict {
-    let kind = Kind::of(is, to);
-    let former = Kind::of(was, from);
-    let compare = |helpers| {
-        let (was, is) = (was.debug_term()?, is.debug_term()?);
-        state_changes(&was, &is, helpers)
-    };
-    match kind {
-        Kind::Plain => load(name, format!("{title}: its code changed")),
-        Kind::Custom(behaviours) => {
-            let certain = compare(false).unwrap_or_default();
-            let certain: Vec<_> = certain
-                .into_iter()
-                .filter(StateChange::is_certain)
-                .collect();
-            let named = super::listed(&behaviours, 3);
-            if certain.is_empty() {
-                return load(name, format!("{title}, {named}: its code changed"));
-            }
-            let what = told(&certain);
-            found.warn(format!(
-                "{title}: {what} changed; whether its processes keep that as their state is known to the behaviour {named} only"
-            ));
-            load(
-                name,
-                format!(
-                    "{title}, {named}: {what} changed. Whether its processes keep that as their state only the behaviour's author knows; a rule may ask for update"
-                ),
-            )
-        }
-        Kind::Supervisor => match compare(true) {
-            None => restart_or_load(
-                name,
-                format!(
-                    "{title}, supervisor: its code changed, and without debug info nobody can \
-                     tell whether its children did. {CHILDREN}"
-                ),
-            ),
-            Some(changes) => {
-                let changes: Vec<_> = changes
-                    .into_iter()
-                    .filter(|change| {
-                        matches!(change, StateChange::Init | StateChange::InitHelper(..))
-                    })
-                    .collect();
-                if changes.is_empty() {
-                    return load(
-                        name,
-                        format!("{title}, supervisor: its code changed, its children did not"),
-                    );
-                }
-                let what = told(&changes);
-                let why = format!("{title}, supervisor: {what} changed. {CHILDREN}");
-                restart_or_load(name, why)
-            }
-        },
-        Kind::Process {
-            name: behaviour,
-            code_change: (function, arity),
-        } => {
-            let title = format!("{title}, {behaviour}");
-            let has_conversion = to.has_export(is, function, arity);
-            if former
-                != (Kind::Process {
-                    name: behaviour,
-                    code_change: (function, arity),
-                })
-            {
-                return restart_or_load(
-                    name,
-                    format!(
-                        "{title}: it was none before, so that its processes can't go on with the new code"
-                    ),
-                );
-            }
-            let update = |why| update(name, Term::List(Vec::new()), why);
-            match compare(false) {
-                None if has_conversion => update(format!(
-                    "{title}: its code changed. Without debug info nobody can tell whether its state did; {function}/{arity} is asked"
-                )),
-                None => {
-                    found.warn(format!("{title}: its code changed, there is no debug info to tell whether its state did, and no {function}/{arity}"));
-                    load(
-                        name,
-                        format!(
-                            "{title}: its code changed. Without debug info nobody can tell whether its state did, and it has no {function}/{arity}"
-                        ),
-                    )
-                }
-                Some(changes) if changes.is_empty() => load(
-                    name,
-                    format!("{title}: its code changed, its state did not"),
-                ),
-                Some(changes) => {
-                    let what = told(&changes);
-                    let is_certain = changes.iter().any(StateChange::is_certain);
-                    if has_conversion {
-                        let converts = changes
-                            .iter()
-                            .any(|change| matches!(change, StateChange::CodeChange(_)));
-                        if is_certain && !converts {
-                            found.warn(format!("{title}: {what} changed and {function}/{arity} did not: see that it converts the state"));
-                        }
-                        update(format!("{title}: {what} changed"))
-                    } else if is_certain {
-                        restart_or_load(
-                            name,
-                            format!(
-                                "{title}: {what} changed, and it has no {function}/{arity} to convert the state of its processes"
-                            ),
-                        )
-                    } else {
-                        load(
-                            name,
-                            format!(
-                                "{title}: {what} changed, the state's records and types did not"
-                            ),
-                        )
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn told(changes: &[StateChange]) -> String {
-    let texts: Vec<_> = changes.iter().map(ToString::to_string).collect();
-    match texts.as_slice() {
-        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
-        texts => texts.concat(),
-    }
-}
-
-fn load(name: &str, why: String) -> Verdict {
+pub(super) fn load(name: &str, why: String) -> Verdict {
     let decision = Decision {
         instruction: Instruction::LoadModule(name.to_owned()),
         why: vec![why],
@@ -290,7 +145,7 @@ fn load(name: &str, why: String) -> Verdict {
     }
 }
 
-fn update(name: &str, extra: Term, why: String) -> Verdict {
+pub(super) fn update(name: &str, extra: Term, why: String) -> Verdict {
     let decision = Decision {
         instruction: Instruction::Update {
             module: name.to_owned(),
@@ -306,7 +161,7 @@ fn update(name: &str, extra: Term, why: String) -> Verdict {
 }
 
 /// Loading is what is left where the application is not restarted.
-fn restart_or_load(name: &str, why: String) -> Verdict {
+pub(super) fn restart_or_load(name: &str, why: String) -> Verdict {
     Verdict {
         restart: Some(Wanted {
             module: name.to_owned(),
