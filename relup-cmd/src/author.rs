@@ -25,5 +25,7 @@ pub(crate) mod make;
 mod order;
 mod plan;
 pub(crate) mod read;
-mod rules;
+pub(crate) mod rules;
+#[cfg(test)]
+mod testing;
 mod text;

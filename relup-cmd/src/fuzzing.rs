@@ -7,6 +7,7 @@ use std::path::Path;
 use fs_err as fs;
 use relup::manifest::ManifestEntry;
 
+use crate::author::rules::Rules;
 use crate::error::Error;
 use crate::signature;
 use crate::stage;
@@ -41,4 +42,15 @@ pub fn archive(bytes: &[u8], zip: bool, scratch: &Path) -> Option<Vec<ManifestEn
 /// Reads a key and a signature, and checks that of a short text.
 pub fn signature(key: &str, text: &str) {
     signature::fuzz(key, text);
+}
+
+/// Reads a rules file.
+///
+/// # Panics
+/// When a refusal names a line that the file has not.
+pub fn rules(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Err(error) = Rules::parse(&text) {
+        assert!(error.line <= 1 + text.matches('\n').count(), "{error}");
+    }
 }

@@ -285,25 +285,4 @@ impl HopPlan {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn callbacks_are_known_by_their_names() {
-        for (name, number) in [
-            ("pr_1001_register", Some(1001)),
-            ("pr_0_x", Some(0)),
-            ("pr_1001_", None),
-            ("pr_1001", None),
-            ("pr__x", None),
-            ("pr_a1_x", None),
-            ("do_it", None),
-        ] {
-            assert_eq!(
-                callback_number(name).filter(|_| name != "pr__x"),
-                number,
-                "{name}"
-            );
-        }
-    }
-}
+mod tests;

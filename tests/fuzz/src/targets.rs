@@ -1,7 +1,9 @@
 //! The targets, and what each promises beyond not crashing.
 
 use crate::{Target, mend};
+use relup::app_file::AppFile;
 use relup::assessment::Assessment;
+use relup::beam::{Module, state_changes};
 use relup::build_info::BuildInfo;
 use relup::hop::parse_hop;
 use relup::journal::{Record, attempts, parse_journal};
@@ -10,6 +12,7 @@ use relup::marker::Marker;
 use relup::rel_file::RelFile;
 use relup::releases_file::{StartErl, parse_releases, render_releases};
 use relup::sidecar::parse_sidecar;
+use relup::term::external::{deflated, parse_external, parse_inflated};
 use relup::term::parse_terms;
 use relup::vars::{EmqxVars, rel_vsn_lines, render_assignment};
 
@@ -29,6 +32,21 @@ pub const ALL: &[Target] = &[
         name: "beam",
         max_len: 4096,
         run: relup_cmd::fuzzing::beam,
+    },
+    Target {
+        name: "module",
+        max_len: 4096,
+        run: module,
+    },
+    Target {
+        name: "external",
+        max_len: 4096,
+        run: external,
+    },
+    Target {
+        name: "rules",
+        max_len: 2048,
+        run: relup_cmd::fuzzing::rules,
     },
     Target {
         name: "vars",
@@ -229,8 +247,29 @@ fn records(bytes: &[u8]) {
 fn release(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let _ = RelFile::parse(&text);
+    let _ = AppFile::parse(&text);
     let about = BuildInfo::parse(&text);
     let _ = (about.arch(), about.os(), about.erlang(), about.wordsize());
+}
+
+/// Everything that is asked of a compiled module.
+fn module(bytes: &[u8]) {
+    let Ok(module) = Module::parse(bytes) else {
+        return;
+    };
+    let _ = (module.name().is_ok(), module.identity());
+    let _ = (module.exports().is_ok(), module.imports().is_ok());
+    let _ = (module.attributes().is_ok(), module.debug_info().is_some());
+}
+
+/// Debug info of a module; compared with itself it has not changed.
+fn external(bytes: &[u8]) {
+    let _ = deflated(bytes);
+    for parsed in [parse_external(bytes), parse_inflated(bytes)] {
+        let Ok(term) = parsed else { continue };
+        let changes = state_changes(&term, &term, true);
+        assert!(changes.is_none_or(|changes| changes.is_empty()), "{term}");
+    }
 }
 
 /// The first line tells the key from the signature.
