@@ -5,9 +5,11 @@
 //! the root of the release, and the files' bytes.
 
 mod module;
+pub(crate) mod pool;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use md5::Digest;
 use relup::app_file::AppFile;
@@ -19,6 +21,7 @@ use super::error::AuthorError;
 use super::facts::{AppFacts, ModuleFacts, ReleaseFacts};
 use crate::error::Error;
 use crate::release::Identity;
+use pool::{DebugInfos, Pool, Side};
 
 /// Longest text, and longest module or library, that is read whole.
 const MAX_TEXT: u64 = 1024 * 1024;
@@ -108,9 +111,15 @@ fn is_library(file: &str) -> bool {
 }
 
 /// What has been read of a release so far.
+#[derive(Debug)]
+pub(crate) struct Collector<'p> {
+    side: Side,
+    pool: &'p Pool,
+    files: Files,
+}
+
 #[derive(Debug, Default)]
-pub(crate) struct Collector {
-    atoms: Atoms,
+struct Files {
     vars: Option<String>,
     rels: HashMap<(String, String), String>,
     build_infos: HashMap<String, String>,
@@ -128,7 +137,13 @@ struct Dir {
     libraries: BTreeMap<String, [u8; 16]>,
 }
 
-impl Collector {
+impl<'p> Collector<'p> {
+    /// Nothing yet of one of the two releases.
+    pub(crate) fn new(side: Side, pool: &'p Pool) -> Self {
+        let files = Files::default();
+        Collector { side, pool, files }
+    }
+
     /// Takes a file in. The error is a reason, without the file's name.
     pub(crate) fn add(&mut self, wanted: Wanted, path: &str, bytes: &[u8]) -> Result<(), String> {
         let text = || String::from_utf8(bytes.to_vec()).map_err(|_| "is not UTF-8".to_owned());
@@ -140,13 +155,17 @@ impl Collector {
             }
         };
         match wanted {
-            Wanted::Vars => twice(self.vars.replace(text()?).is_some()),
-            Wanted::Rel { vsn, name } => twice(self.rels.insert((vsn, name), text()?).is_some()),
-            Wanted::BuildInfo { vsn } => twice(self.build_infos.insert(vsn, text()?).is_some()),
+            Wanted::Vars => twice(self.files.vars.replace(text()?).is_some()),
+            Wanted::Rel { vsn, name } => {
+                twice(self.files.rels.insert((vsn, name), text()?).is_some())
+            }
+            Wanted::BuildInfo { vsn } => {
+                twice(self.files.build_infos.insert(vsn, text()?).is_some())
+            }
             Wanted::App { dir } => {
                 // Directories hold other files of this name, such as those of `.appup` drafts.
                 let app = AppFile::parse(&text()?).map_err(|error| error.to_string())?;
-                let dir = self.dirs.entry(dir).or_default();
+                let dir = self.files.dirs.entry(dir).or_default();
                 twice(dir.app.replace(app).is_some())
             }
             Wanted::Beam {
@@ -155,23 +174,24 @@ impl Collector {
             } => {
                 let file = path.rsplit('/').next().unwrap_or(path);
                 let name = file.strip_suffix(".beam").unwrap_or(file).to_owned();
-                let facts = module::facts(&name, is_consolidated, bytes, &mut self.atoms)?;
+                let mut facts = module::facts(&name, bytes, self.side, self.pool)?;
+                facts.is_consolidated = is_consolidated;
                 let modules = match dir {
                     Some(dir) => {
-                        let dir = self.dirs.entry(dir).or_default();
+                        let dir = self.files.dirs.entry(dir).or_default();
                         if is_consolidated {
                             &mut dir.protocols
                         } else {
                             &mut dir.modules
                         }
                     }
-                    None => &mut self.protocols,
+                    None => &mut self.files.protocols,
                 };
                 twice(modules.insert(name, facts).is_some())
             }
             Wanted::Library { dir, name } => {
                 let Digest(digest) = md5::compute(bytes);
-                let dir = self.dirs.entry(dir).or_default();
+                let dir = self.files.dirs.entry(dir).or_default();
                 twice(dir.libraries.insert(name, digest).is_some())
             }
         }
@@ -180,7 +200,7 @@ impl Collector {
     /// Who the release is, once its `emqx_vars` has been read.
     pub(crate) fn identity(&self, source: &Path) -> Result<Identity, Error> {
         let path = source.join("releases/emqx_vars");
-        let Some(text) = &self.vars else {
+        let Some(text) = &self.files.vars else {
             return Err(Error::CannotReadEmqxVars {
                 path,
                 reason: "no such file".to_owned(),
@@ -197,7 +217,7 @@ impl Collector {
         let (vsn, name) = (identity.vsn.to_string(), identity.rel_name);
         let file = format!("releases/{vsn}/{name}.rel");
         let unusable = |reason: String| unusable(source, format!("{file}: {reason}"));
-        let Some(text) = self.rels.get(&(vsn.clone(), name)) else {
+        let Some(text) = self.files.rels.get(&(vsn.clone(), name)) else {
             return Err(unusable("no such file".to_owned()));
         };
         let rel = RelFile::parse(text).map_err(|error| unusable(error.to_string()))?;
@@ -207,20 +227,47 @@ impl Collector {
         Ok(rel)
     }
 
-    /// The facts of the release, once all of its files have been taken in.
-    pub(crate) fn finish(mut self, source: PathBuf) -> Result<ReleaseFacts, Error> {
+    /// What was read, without the pool.
+    pub(crate) fn gathered(self, source: PathBuf) -> Result<Gathered, Error> {
         let identity = self.identity(&source)?;
         let rel = self.rel_file(&source)?;
+        Ok(Gathered {
+            side: self.side,
+            source,
+            identity,
+            rel,
+            files: self.files,
+        })
+    }
+}
+
+/// A release of which everything has been read.
+#[derive(Debug)]
+pub(crate) struct Gathered {
+    side: Side,
+    source: PathBuf,
+    identity: Identity,
+    rel: RelFile,
+    files: Files,
+}
+
+impl Gathered {
+    /// The facts of the release, with what the pool has of it.
+    pub(crate) fn finish(
+        mut self,
+        atoms: &Arc<Atoms>,
+        debug_infos: &mut DebugInfos,
+    ) -> Result<ReleaseFacts, Error> {
         let mut apps = BTreeMap::new();
         let mut owners = BTreeMap::new();
-        for (app, vsn) in &rel.apps {
-            let dir = self
-                .dirs
-                .remove(&format!("{app}-{vsn}"))
-                .unwrap_or_default();
-            let facts = dir.facts(app, vsn, rel.start_type(app), &mut self.protocols);
-            let facts = facts.map_err(|reason| unusable(&source, reason))?;
-            for (module, about) in &facts.modules {
+        for (app, vsn) in &self.rel.apps {
+            let dir = self.files.dirs.remove(&format!("{app}-{vsn}"));
+            let start = self.rel.start_type(app);
+            let dir = dir.unwrap_or_default();
+            let facts = dir.facts(app, vsn, start, &mut self.files.protocols);
+            let mut facts = facts.map_err(|reason| unusable(&self.source, reason))?;
+            for (module, about) in &mut facts.modules {
+                about.debug_info = debug_infos.remove(&(self.side, module.as_str().into()));
                 // Who lists a module owns it; a beam that lies about elsewhere is not booted.
                 if about.is_listed || !owners.contains_key(module) {
                     owners.insert(module.clone(), app.clone());
@@ -228,16 +275,16 @@ impl Collector {
             }
             apps.insert(app.clone(), facts);
         }
-        let vsn = identity.vsn;
-        let build_info = self.build_infos.get(vsn.as_str());
+        let vsn = self.identity.vsn;
+        let build_info = self.files.build_infos.get(vsn.as_str());
         Ok(ReleaseFacts {
-            source,
+            source: self.source,
             build_info: build_info.map(|text| BuildInfo::parse(text)),
             vsn,
-            erts: rel.erts,
+            erts: self.rel.erts,
             apps,
             owners,
-            atoms: self.atoms,
+            atoms: Arc::clone(atoms),
         })
     }
 }

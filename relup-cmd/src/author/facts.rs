@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use flate2::read::ZlibDecoder;
 use relup::app_file::AppFile;
@@ -35,7 +36,8 @@ pub(crate) struct ReleaseFacts {
     pub(crate) apps: BTreeMap<String, AppFacts>,
     /// Which application has a module: the one that lists it, if any does.
     pub(crate) owners: BTreeMap<String, String>,
-    pub(crate) atoms: Atoms,
+    /// The names that modules' tables consist of; those of both releases, where two were read.
+    pub(crate) atoms: Arc<Atoms>,
 }
 
 /// An application of a release.
@@ -57,16 +59,17 @@ pub(crate) struct ModuleFacts {
     /// The digest of its code: see [`relup::beam::Module::identity`].
     pub(crate) identity: [u8; 16],
     /// Functions that it exports.
-    pub(crate) exports: Box<[(Atom, u8)]>,
+    pub(crate) exports: Arc<[(Atom, u8)]>,
     /// Functions of other modules that it calls by name.
-    pub(crate) imports: Box<[(Atom, Atom, u8)]>,
+    pub(crate) imports: Arc<[(Atom, Atom, u8)]>,
     /// The behaviours that it says it has.
-    pub(crate) behaviours: Box<[Atom]>,
+    pub(crate) behaviours: Arc<[Atom]>,
     /// Whether its application's specification lists it; one that is not listed is not booted.
     pub(crate) is_listed: bool,
     /// Whether it is a protocol of Elixir with its implementations compiled in.
     pub(crate) is_consolidated: bool,
-    /// Its debug info as it is in the file, kept for modules with a behaviour.
+    /// Its debug info as it is in the file, kept for modules with a behaviour whose code is not the
+    /// same in both releases.
     pub(crate) debug_info: Option<Box<[u8]>>,
 }
 

@@ -9,7 +9,8 @@ use std::thread;
 use fs_err as fs;
 use relup::layout::Tree;
 
-use super::collect::{Collector, Wanted, unusable};
+use super::collect::pool::{Pool, Side};
+use super::collect::{Collector, Gathered, Wanted, unusable};
 use super::facts::ReleaseFacts;
 use crate::error::Error;
 use crate::interrupt::Interrupt;
@@ -26,30 +27,40 @@ pub(crate) fn both(
     to: &Path,
     interrupt: &Interrupt,
 ) -> Result<(ReleaseFacts, ReleaseFacts), Error> {
-    thread::scope(|scope| {
-        let other = scope.spawn(|| release(from, interrupt));
-        let to = release(to, interrupt);
+    let pool = Pool::default();
+    let (from, to) = thread::scope(|scope| {
+        let other = scope.spawn(|| gather(from, Side::From, &pool, interrupt));
+        let to = gather(to, Side::To, &pool, interrupt);
         let from = other.join().map_err(|_| Error::Io {
             what: format!("reading {}", from.display()),
             source: std::io::Error::other("its thread panicked"),
         })?;
-        Ok((from?, to?))
-    })
+        Ok::<_, Error>((from?, to?))
+    })?;
+    let (atoms, mut debug_infos) = pool.finish();
+    Ok((
+        from.finish(&atoms, &mut debug_infos)?,
+        to.finish(&atoms, &mut debug_infos)?,
+    ))
 }
 
 /// Reads one release from its tarball or its directory.
-pub(crate) fn release(path: &Path, interrupt: &Interrupt) -> Result<ReleaseFacts, Error> {
+fn gather(path: &Path, side: Side, pool: &Pool, interrupt: &Interrupt) -> Result<Gathered, Error> {
+    let collector = Collector::new(side, pool);
     let collector = if path.is_dir() {
-        directory(path, interrupt)?
+        directory(path, collector, interrupt)?
     } else {
-        tarball(path, interrupt)?
+        tarball(path, collector, interrupt)?
     };
-    collector.finish(path.to_owned())
+    collector.gathered(path.to_owned())
 }
 
-fn tarball(path: &Path, interrupt: &Interrupt) -> Result<Collector, Error> {
+fn tarball<'p>(
+    path: &Path,
+    mut collector: Collector<'p>,
+    interrupt: &Interrupt,
+) -> Result<Collector<'p>, Error> {
     let tarball = Tarball::open(path)?.trust(interrupt, &mut |_| {})?;
-    let mut collector = Collector::default();
     let wants = |name: &str| Wanted::of(name).map(|wanted| wanted.max_len());
     let mut add = |name: &str, bytes: &[u8]| match Wanted::of(name) {
         Some(wanted) => collector
@@ -63,13 +74,17 @@ fn tarball(path: &Path, interrupt: &Interrupt) -> Result<Collector, Error> {
 
 /// Only the directories that the `.rel` file names are looked at: the base of an installation may
 /// hold several releases.
-fn directory(path: &Path, interrupt: &Interrupt) -> Result<Collector, Error> {
+fn directory<'p>(
+    path: &Path,
+    collector: Collector<'p>,
+    interrupt: &Interrupt,
+) -> Result<Collector<'p>, Error> {
     let root = fs::canonicalize(path).map_err(|error| Error::io(path, "open", error))?;
     let tree = Tree::new(root).map_err(|error| unusable(path, error.to_string()))?;
     let mut walk = Walk {
         root: path,
         tree: &tree,
-        collector: Collector::default(),
+        collector,
         interrupt,
     };
     walk.file(&tree.emqx_vars())?;
@@ -90,14 +105,14 @@ fn directory(path: &Path, interrupt: &Interrupt) -> Result<Collector, Error> {
     Ok(walk.collector)
 }
 
-struct Walk<'a> {
+struct Walk<'a, 'p> {
     root: &'a Path,
     tree: &'a Tree,
-    collector: Collector,
+    collector: Collector<'p>,
     interrupt: &'a Interrupt,
 }
 
-impl Walk<'_> {
+impl Walk<'_, '_> {
     /// A file that may be missing: what must be there is asked for at the end.
     fn file(&mut self, path: &Path) -> Result<(), Error> {
         let name = path.strip_prefix(self.tree.path()).unwrap_or(path);

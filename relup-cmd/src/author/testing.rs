@@ -54,7 +54,7 @@ impl Mod {
         self
     }
 
-    pub(crate) fn is_a(mut self, behaviour: &'static str) -> Mod {
+    pub(crate) fn behaves(mut self, behaviour: &'static str) -> Mod {
         self.behaviours.push(behaviour);
         self
     }
@@ -180,7 +180,7 @@ pub(crate) fn release(vsn: &str, apps: &[App]) -> ReleaseFacts {
         build_info: None,
         apps: facts,
         owners,
-        atoms,
+        atoms: atoms.into(),
     }
 }
 
@@ -237,13 +237,17 @@ fn encode(term: &Term, bytes: &mut Vec<u8>) {
         Term::Tuple(parts) => {
             bytes.push(105);
             bytes.extend(len(parts.len()));
-            parts.iter().for_each(|part| encode(part, bytes));
+            for part in parts {
+                encode(part, bytes);
+            }
         }
         Term::List(parts) if parts.is_empty() => bytes.push(106),
         Term::List(parts) => {
             bytes.push(108);
             bytes.extend(len(parts.len()));
-            parts.iter().for_each(|part| encode(part, bytes));
+            for part in parts {
+                encode(part, bytes);
+            }
             bytes.push(106);
         }
         other => panic!("{other} is not needed"),

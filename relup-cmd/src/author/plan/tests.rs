@@ -64,8 +64,8 @@ fn processes_are_updated_when_their_state_changed_and_can_be_converted() {
         ("gen_event", ("code_change", 3)),
         ("gen_statem", ("code_change", 4)),
     ] {
-        let old = |forms: &str| module("a_m", 1).is_a(behaviour).source(forms);
-        let new = |forms: &str| module("a_m", 2).is_a(behaviour).source(forms);
+        let old = |forms: &str| module("a_m", 1).behaves(behaviour).source(forms);
+        let new = |forms: &str| module("a_m", 2).behaves(behaviour).source(forms);
         let able = |module: Mod| module.exports(converts.0, converts.1);
         let (one, two) = (record("one"), record("two"));
         let both = |field: &str, value: &str| {
@@ -103,7 +103,7 @@ fn processes_are_updated_when_their_state_changed_and_can_be_converted() {
             0,
         );
         // Nobody knows.
-        let blind = |code| module("a_m", code).is_a(behaviour);
+        let blind = |code| module("a_m", code).behaves(behaviour);
         modules(&able(blind(1)), &able(blind(2)), true, &[UPDATE], 0);
         modules(&blind(1), &blind(2), false, &[LOAD], 1);
         // Code of other processes, or of none, before.
@@ -112,13 +112,13 @@ fn processes_are_updated_when_their_state_changed_and_can_be_converted() {
     // The function of another behaviour does not count.
     let other = |code| {
         module("a_m", code)
-            .is_a("gen_statem")
+            .behaves("gen_statem")
             .exports("code_change", 3)
     };
     modules(&other(1), &other(2), true, &[LOAD], 1);
     let special = |code| module("a_m", code).exports("system_code_change", 4);
     modules(&special(1), &special(2), true, &[UPDATE], 0);
-    let custom = |code, field| module("a_m", code).is_a("mine").source(record(field));
+    let custom = |code, field| module("a_m", code).behaves("mine").source(record(field));
     modules(&custom(1, "one"), &custom(2, "one"), true, &[LOAD], 0);
     modules(&custom(1, "one"), &custom(2, "two"), true, &[LOAD], 1);
 }
@@ -129,14 +129,14 @@ fn supervisors_with_other_children_restart_what_nobody_stands_on() {
         let init = "{function,1,init,1,[{clause,1,[],[],[{call,1,{atom,1,children},[]}]}]}";
         let forms = format!("{init},{}", function("children", 0, value));
         module("a_m", code)
-            .is_a("supervisor")
-            .is_a("application")
+            .behaves("supervisor")
+            .behaves("application")
             .source(forms)
     };
     modules(&sup(1, "a"), &sup(2, "a"), false, &[LOAD], 0);
     modules(&sup(1, "a"), &sup(2, "b"), false, &[RESTART], 0);
     modules(&sup(1, "a"), &sup(2, "b"), true, &[LOAD], 1);
-    let blind = |code| module("a_m", code).is_a("supervisor");
+    let blind = |code| module("a_m", code).behaves("supervisor");
     modules(&blind(1), &blind(2), false, &[RESTART], 0);
     modules(&blind(1), &blind(2), true, &[LOAD], 1);
     let hop = hop(
