@@ -4,24 +4,23 @@
 //! that may count is taken and judged at the end. It never looks at a disk. Data: names relative to
 //! the root of the release, and the files' bytes.
 
+mod gathered;
 mod module;
 pub(crate) mod pool;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use md5::Digest;
 use relup::app_file::AppFile;
-use relup::build_info::BuildInfo;
 use relup::rel_file::RelFile;
 
-use super::atoms::Atoms;
 use super::error::AuthorError;
-use super::facts::{AppFacts, ModuleFacts, ReleaseFacts};
+use super::facts::ModuleFacts;
 use crate::error::Error;
 use crate::release::Identity;
-use pool::{DebugInfos, Pool, Side};
+pub(crate) use gathered::Gathered;
+use pool::{Pool, Side};
 
 /// Longest text, and longest module or library, that is read whole.
 const MAX_TEXT: u64 = 1024 * 1024;
@@ -237,97 +236,6 @@ impl<'p> Collector<'p> {
             identity,
             rel,
             files: self.files,
-        })
-    }
-}
-
-/// A release of which everything has been read.
-#[derive(Debug)]
-pub(crate) struct Gathered {
-    side: Side,
-    source: PathBuf,
-    identity: Identity,
-    rel: RelFile,
-    files: Files,
-}
-
-impl Gathered {
-    /// The facts of the release, with what the pool has of it.
-    pub(crate) fn finish(
-        mut self,
-        atoms: &Arc<Atoms>,
-        debug_infos: &mut DebugInfos,
-    ) -> Result<ReleaseFacts, Error> {
-        let mut apps = BTreeMap::new();
-        let mut owners = BTreeMap::new();
-        for (app, vsn) in &self.rel.apps {
-            let dir = self.files.dirs.remove(&format!("{app}-{vsn}"));
-            let start = self.rel.start_type(app);
-            let dir = dir.unwrap_or_default();
-            let facts = dir.facts(app, vsn, start, &mut self.files.protocols);
-            let mut facts = facts.map_err(|reason| unusable(&self.source, reason))?;
-            for (module, about) in &mut facts.modules {
-                about.debug_info = debug_infos.remove(&(self.side, module.as_str().into()));
-                // Who lists a module owns it; a beam that lies about elsewhere is not booted.
-                if about.is_listed || !owners.contains_key(module) {
-                    owners.insert(module.clone(), app.clone());
-                }
-            }
-            apps.insert(app.clone(), facts);
-        }
-        let vsn = self.identity.vsn;
-        let build_info = self.files.build_infos.get(vsn.as_str());
-        Ok(ReleaseFacts {
-            source: self.source,
-            build_info: build_info.map(|text| BuildInfo::parse(text)),
-            vsn,
-            erts: self.rel.erts,
-            apps,
-            owners,
-            atoms: Arc::clone(atoms),
-        })
-    }
-}
-
-impl Dir {
-    /// The error is a reason that names the file.
-    fn facts(
-        mut self,
-        app: &str,
-        vsn: &str,
-        start: relup::rel_file::StartType,
-        protocols: &mut BTreeMap<String, ModuleFacts>,
-    ) -> Result<AppFacts, String> {
-        let Some(file) = self.app else {
-            return Err(format!("lib/{app}-{vsn}/ebin/{app}.app: no such file"));
-        };
-        if file.name != app || file.vsn != vsn {
-            return Err(format!(
-                "lib/{app}-{vsn}/ebin/{app}.app is of {} {}",
-                file.name, file.vsn
-            ));
-        }
-        for name in &file.modules {
-            if let Some(module) = self.modules.get_mut(name) {
-                module.is_listed = true;
-            }
-            // What runs is the consolidated one.
-            if let Some(protocol) = protocols.remove(name).or(self.protocols.remove(name)) {
-                let is_listed = true;
-                self.modules.insert(
-                    name.clone(),
-                    ModuleFacts {
-                        is_listed,
-                        ..protocol
-                    },
-                );
-            }
-        }
-        Ok(AppFacts {
-            file,
-            start,
-            modules: self.modules,
-            libraries: self.libraries,
         })
     }
 }

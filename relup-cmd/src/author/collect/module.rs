@@ -38,7 +38,7 @@ pub(super) fn facts(
 }
 
 /// Modules may be compressed as a whole.
-fn inflated(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
+pub(in crate::author) fn inflated(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
     if !is_packed(bytes) {
         return Ok(Cow::Borrowed(bytes));
     }
