@@ -12,8 +12,10 @@
 //! | [`kind`] | what a module is to an upgrade |
 //! | `rules` | what an author wants decided otherwise |
 //! | `decide`, `order`, `plan` | what is to be done, and in which order |
+//! | [`appup`] | the same in the form of OTP's appups |
 //! | `text`, [`make`] | the hop file, with the reasons for every line |
 
+pub(crate) mod appup;
 pub(crate) mod atoms;
 mod collect;
 mod decide;

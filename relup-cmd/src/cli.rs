@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Prune(Prune),
     /// Write the hop file that leads from one release to another; needs no node and no installation
     Make(Make),
+    /// Write OTP's .appup for each application whose version differs between two releases
+    Appup(Appup),
     /// Verify and extract a tarball into a directory of its own, for measurements
     #[command(hide = true)]
     Stage(Stage),
@@ -189,6 +191,28 @@ pub(crate) struct Make {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Appup {
+    /// The older release: its .tar.gz, or the directory that it was unpacked to
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) from: PathBuf,
+    /// The newer release
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) to: PathBuf,
+    /// An existing directory for the files APPLICATION.appup; without it, standard output
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Restart an application as a whole when more of its modules change
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) max_modules: usize,
+    /// Take decisions for single modules and applications from this TOML file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rules: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Stage {
     /// The release's .tar.gz
     pub(crate) tarball: PathBuf,
@@ -219,13 +243,14 @@ impl Command {
             | Command::Rollback(_)
             | Command::Prune(_)
             | Command::Make(_)
+            | Command::Appup(_)
             | Command::Stage(_) => false,
         }
     }
 
     /// Whether the command works without an installation: on the machine of whoever writes hops.
     pub(crate) fn is_for_authors(&self) -> bool {
-        matches!(self, Command::Make(_))
+        matches!(self, Command::Make(_) | Command::Appup(_))
     }
 
     /// Whether the answer is one JSON object.
@@ -237,6 +262,7 @@ impl Command {
             Command::Verify(verify) => verify.json,
             Command::Prune(prune) => prune.json,
             Command::Make(make) => make.json,
+            Command::Appup(appup) => appup.json,
             Command::ListSupportedPaths(plain)
             | Command::Logs(plain)
             | Command::LogsClear(plain)

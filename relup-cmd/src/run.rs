@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::author::make;
+use crate::author::{appup, make};
 use crate::cli::{Cli, Command};
 use crate::error::Error;
 use crate::install::Install;
@@ -112,6 +112,7 @@ pub(crate) fn perform(
         Command::Prune(args) => prune::run(args, install, node, console, interrupt),
         Command::Stage(args) => measure::run(args, interrupt),
         Command::Make(args) => make::run(args, console, interrupt),
+        Command::Appup(args) => appup::run(args, console, interrupt),
     };
     end(result, console)
 }
@@ -120,6 +121,7 @@ pub(crate) fn perform(
 fn author(command: &Command, console: &mut Console<'_>, interrupt: &Interrupt) -> u8 {
     match command {
         Command::Make(args) => end(make::run(args, console, interrupt), console),
+        Command::Appup(args) => end(appup::run(args, console, interrupt), console),
         // Guarded by [`Command::is_for_authors`].
         _ => USAGE,
     }

@@ -35,6 +35,8 @@ pub(crate) struct Options<'a> {
     pub(crate) force: bool,
     /// The hop is a way back.
     pub(crate) is_reverse: bool,
+    /// `emqx_release` is loaded in any case.
+    pub(crate) needs_version: bool,
 }
 
 /// What is to be done about one module or application.
@@ -91,7 +93,9 @@ pub(crate) fn decide<'a>(
     }
     module::unchanged(diff, to, options, &mut wanted, &mut found)?;
     application::decide(diff, to, &wanted, options, &mut found);
-    release_module(to, &mut found)?;
+    if options.needs_version {
+        release_module(to, &mut found)?;
+    }
     Ok(found)
 }
 

@@ -46,16 +46,11 @@ pub(crate) fn run(
         rules: &rules,
         force: args.force,
         is_reverse: args.reverse,
-    };
-    let named = |error| match (error, &args.rules) {
-        (AuthorError::InvalidRules { error, .. }, Some(path)) => AuthorError::InvalidRules {
-            path: path.clone(),
-            error,
-        },
-        (error, _) => error,
+        needs_version: true,
     };
     let diff = compare(&from, &to);
-    let mut hop = plan(&diff, &from, &to, &options).map_err(named)?;
+    let mut hop = plan(&diff, &from, &to, &options)
+        .map_err(|error| about_rules(error, args.rules.as_deref()))?;
     let about = about(&from, &to, args.reverse, &mut hop);
     let text = text::render(&hop, &from.vsn, &to.vsn, &about)?;
     for warning in &hop.warnings {
@@ -169,7 +164,19 @@ fn answer(hop: &HopPlan, from: &ReleaseFacts, to: &ReleaseFacts) -> Answer {
         .field("notes", json!(hop.notes))
 }
 
-fn read_rules(path: &Path) -> Result<Rules, AuthorError> {
+/// A refused rule, with the file that it stands in.
+pub(super) fn about_rules(error: AuthorError, file: Option<&Path>) -> AuthorError {
+    match (error, file) {
+        (AuthorError::InvalidRules { error, .. }, Some(path)) => AuthorError::InvalidRules {
+            path: path.to_owned(),
+            error,
+        },
+        (error, _) => error,
+    }
+}
+
+/// Reads a rules file.
+pub(super) fn read_rules(path: &Path) -> Result<Rules, AuthorError> {
     let text =
         regular::read_text(path, MAX_RULES).map_err(|error| AuthorError::CannotReadRules {
             path: path.to_owned(),
@@ -182,7 +189,7 @@ fn read_rules(path: &Path) -> Result<Rules, AuthorError> {
 }
 
 /// The whole file or none, with the permissions of any new file.
-fn write(path: &Path, text: &str) -> Result<(), Error> {
+pub(super) fn write(path: &Path, text: &str) -> Result<(), Error> {
     let failed = |error| Error::io(path, "write", error);
     let dir = match path.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir,

@@ -202,6 +202,7 @@ pub(crate) fn hop_by(
         rules: &Rules::parse(rules).expect("rules"),
         force,
         is_reverse: false,
+        needs_version: true,
     };
     plan(&compare(&from, &to), &from, &to, &options)
 }

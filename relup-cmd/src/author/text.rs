@@ -120,7 +120,7 @@ fn sentence(text: &str) -> String {
 }
 
 /// A comment, broken between words. What comes from files can't end it.
-fn comment(lines: &mut Vec<String>, indent: &str, words: &str) {
+pub(crate) fn comment(lines: &mut Vec<String>, indent: &str, words: &str) {
     let mut line = String::new();
     for word in words.split(|c: char| c.is_whitespace() || c.is_control()) {
         if word.is_empty() {
