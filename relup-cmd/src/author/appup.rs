@@ -5,6 +5,8 @@
 //! is new or gone as a whole application is no business of an appup: `systools` adds and removes
 //! it by the `.rel` files. (The format is OTP's `appup(4)`.)
 
+use std::collections::BTreeSet;
+
 use relup::hop::Instruction;
 use relup::term::{Term, parse_terms};
 use serde_json::{Map, Value, json};
@@ -87,7 +89,8 @@ pub(crate) fn run(
         texts.insert(name.to_owned(), Value::String(text));
     }
     let both = ways.up_plan.warnings.iter().chain(&ways.down_plan.warnings);
-    for warning in both {
+    let once: BTreeSet<&String> = both.collect();
+    for warning in once {
         console.warn(warning.clone());
     }
     if texts.is_empty() {
@@ -129,7 +132,7 @@ impl Ways<'_> {
             let last = steps.len().saturating_sub(1);
             for (index, (instruction, why)) in steps.iter().enumerate() {
                 for reason in why {
-                    text::comment(&mut lines, "        ", reason);
+                    text::comment(&mut lines, "        ", &text::sentence(reason));
                 }
                 let comma = if index == last { "" } else { "," };
                 lines.push(format!("        {instruction}{comma}"));

@@ -13,6 +13,9 @@ pub(crate) enum AuthorError {
     /// There is nothing to lead from or to.
     #[error("both releases are {vsn}")]
     SameVersion { vsn: String },
+    /// A release before 5.0.
+    #[error("{vsn} is upgraded by OTP's release handler, by no hop")]
+    IsHandled { vsn: String },
     /// A release that no hop can lead to.
     #[error("{}: the release has no module emqx_release, which an upgrade reads the version from", path.display())]
     NoReleaseModule { path: PathBuf },
@@ -46,6 +49,7 @@ impl AuthorError {
                 "unusable_release"
             }
             AuthorError::SameVersion { .. } => "already_upgraded_to_target_vsn",
+            AuthorError::IsHandled { .. } => "managed_by_release_handler",
             AuthorError::NeedsRestart { .. } => "needs_restart",
             AuthorError::CannotReadRules { .. } => "cannot_read_rules",
             AuthorError::InvalidRules { .. } => "invalid_rules",
@@ -60,6 +64,9 @@ impl AuthorError {
                 "give the .tar.gz of a release or the directory that it was unpacked to"
             }
             AuthorError::SameVersion { .. } => "give two releases of different versions",
+            AuthorError::IsHandled { .. } => {
+                "`emqx relup appup` writes what its relup is made from"
+            }
             AuthorError::NoReleaseModule { .. } => "give releases of EMQX 5.0 or later",
             AuthorError::NeedsRestart { .. } => {
                 "upgrade by a restart (`emqx relup upgrade --cold`), or leave that out of the hop with --force"

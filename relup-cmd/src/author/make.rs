@@ -79,7 +79,7 @@ fn check(from: &ReleaseFacts, to: &ReleaseFacts, force: bool) -> Result<(), Erro
     for release in [from, to] {
         if release.vsn.as_str().starts_with("4.") {
             let vsn = release.vsn.to_string();
-            return Err(Error::ManagedByReleaseHandler { vsn });
+            return Err(Error::Author(AuthorError::IsHandled { vsn }));
         }
     }
     if from.vsn == to.vsn {

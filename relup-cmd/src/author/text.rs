@@ -111,7 +111,8 @@ pub(crate) fn written(instruction: &Instruction) -> String {
     }
 }
 
-fn sentence(text: &str) -> String {
+/// With a full stop.
+pub(crate) fn sentence(text: &str) -> String {
     if text.ends_with(['.', '?']) {
         text.to_owned()
     } else {

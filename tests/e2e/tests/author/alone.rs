@@ -161,6 +161,21 @@ fn what_can_be_no_hop_is_refused_in_the_contracts_words() -> e2e::Result<()> {
         b"FOR1".to_vec(),
     );
     let damaged = desk.edited("damaged.tar.gz", &[damaged])?;
+    let four = Edit::Substitute(
+        "releases/emqx_vars".into(),
+        "5.10.5".into(),
+        "4.4.16".into(),
+    );
+    let four = [
+        four,
+        Edit::Rename("releases/5.10.5".into(), "releases/4.4.16".into()),
+        Edit::Substitute(
+            "releases/4.4.16/emqx.rel".into(),
+            "{\"emqx\",\"5.10.5\"}".into(),
+            "{\"emqx\",\"4.4.16\"}".into(),
+        ),
+    ];
+    let four = desk.edited("four.tar.gz", &four)?;
     let cut = desk.path("cut.tar.gz");
     let whole = fs_err::read(&desk.to)?;
     fs_err::write(&cut, &whole[..whole.len() / 2])?;
