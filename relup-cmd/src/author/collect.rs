@@ -71,7 +71,12 @@ impl Wanted {
                         is_consolidated,
                     })
                 } else {
-                    let is_app = *place == "ebin" && file.strip_suffix(".app").is_some();
+                    // A directory is called after its application and that one's version.
+                    let own_app = file
+                        .strip_suffix(".app")
+                        .and_then(|app| dir.strip_prefix(app))
+                        .is_some_and(|vsn| vsn.starts_with('-'));
+                    let is_app = *place == "ebin" && own_app;
                     is_app.then(|| Wanted::App { dir: own(dir) })
                 }
             }
@@ -162,7 +167,6 @@ impl<'p> Collector<'p> {
                 twice(self.files.build_infos.insert(vsn, text()?).is_some())
             }
             Wanted::App { dir } => {
-                // Directories hold other files of this name, such as those of `.appup` drafts.
                 let app = AppFile::parse(&text()?).map_err(|error| error.to_string())?;
                 let dir = self.files.dirs.entry(dir).or_default();
                 twice(dir.app.replace(app).is_some())
@@ -276,6 +280,7 @@ mod tests {
                 "lib/a-1/ebin/a.app",
                 Some(Wanted::App { dir: "a-1".into() }),
             ),
+            ("lib/a-1/ebin/b.app", None),
             ("lib/a-1/ebin/a.appup", None),
             ("lib/a-1/ebin/b.beam", Some(beam(Some("a-1"), false))),
             ("lib/a-1/ebin/.beam", None),

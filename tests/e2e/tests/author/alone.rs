@@ -200,6 +200,7 @@ fn what_can_be_no_hop_is_refused_in_the_contracts_words() -> e2e::Result<()> {
             "target_tarball_not_found",
             "nothing: no such file",
         ),
+        (&four, "managed_by_release_handler", "4.4.16 is upgraded by"),
         (
             &here,
             "cannot_read_emqx_vars",

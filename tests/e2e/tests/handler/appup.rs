@@ -96,9 +96,9 @@ fn made_appups_are_accepted_by_systools_and_lead_up_and_down() -> e2e::Result<()
     ] {
         install.emqx(&[command, vsn])?.success()?;
         assert_eq!(node::version(&install)?, vsn);
-        let differing = r#"[M || {M, File} <- code:all_loaded(), is_list(File), File =/= [],
+        let differing = r"[M || {M, File} <- code:all_loaded(), is_list(File), File =/= [],
             {ok, Beam} <- [file:read_file(File)],
-            erlang:get_module_info(M, md5) =/= code:module_md5(Beam)]"#;
+            erlang:get_module_info(M, md5) =/= code:module_md5(Beam)]";
         assert_eq!(node::eval(&install, differing)?, "[]", "{command} {vsn}");
     }
     let figures = swarm.finish(PATIENCE)?;
