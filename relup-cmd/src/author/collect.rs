@@ -202,14 +202,13 @@ impl<'p> Collector<'p> {
 
     /// Who the release is, once its `emqx_vars` has been read.
     pub(crate) fn identity(&self, source: &Path) -> Result<Identity, Error> {
-        let path = source.join("releases/emqx_vars");
         let Some(text) = &self.files.vars else {
             return Err(Error::CannotReadEmqxVars {
-                path,
-                reason: "no such file".to_owned(),
+                path: source.to_owned(),
+                reason: "releases/emqx_vars: no such file".to_owned(),
             });
         };
-        Identity::parse(text, &path, &|name| {
+        Identity::parse(text, source, &|name| {
             name.ends_with("RUNNER_ROOT_DIR").then(|| "/".to_owned())
         })
     }

@@ -88,10 +88,8 @@ fn check(from: &ReleaseFacts, to: &ReleaseFacts, force: bool) -> Result<(), Erro
     }
     let build_info = |release: &ReleaseFacts| {
         let missing = || Error::CannotReadBuildInfo {
-            path: release
-                .source
-                .join(format!("releases/{}/BUILD_INFO", release.vsn)),
-            reason: "no such file".to_owned(),
+            path: release.source.clone(),
+            reason: format!("releases/{}/BUILD_INFO: no such file", release.vsn),
         };
         release.build_info.clone().ok_or_else(missing)
     };

@@ -1,3 +1,6 @@
+//! Modules made byte by byte, in the forms of all versions and damaged; real ones are read in
+//! `tests/otp_beams.rs`.
+
 use super::*;
 
 fn chunk(name: &str, body: &[u8]) -> Vec<u8> {

@@ -1,3 +1,5 @@
+//! Abstract code as text: which differences have to do with states.
+
 use super::*;
 use crate::term::parse_terms;
 
