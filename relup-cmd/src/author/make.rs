@@ -6,6 +6,7 @@
 use std::io::Write;
 use std::path::Path;
 
+use fs_err as fs;
 use relup::compat::{CompatFacts, check_compat};
 use serde_json::{Value, json};
 
@@ -189,7 +190,12 @@ pub(super) fn read_rules(path: &Path) -> Result<Rules, AuthorError> {
 /// The whole file or none, with the permissions of any new file.
 pub(super) fn write(path: &Path, text: &str) -> Result<(), Error> {
     let failed = |error| Error::io(path, "write", error);
-    let dir = match path.parent() {
+    // What a link points to is meant, and a terminal or a pipe is no file to be replaced.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if target.metadata().is_ok_and(|found| !found.is_file()) {
+        return fs::write(&target, text).map_err(failed);
+    }
+    let dir = match target.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir,
         _ => Path::new("."),
     };
@@ -200,6 +206,6 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), Error> {
         .map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
+    file.persist(&target).map_err(|error| failed(error.error))?;
     Ok(())
 }

@@ -219,6 +219,14 @@ fn what_can_be_no_hop_is_refused_in_the_contracts_words() -> e2e::Result<()> {
     }
     assert!(!desk.path("never.relup").exists());
     desk.to = to;
+    // What is no file is written to, and never replaced.
+    let told = desk.run(&["-o", "/dev/null"])?.success()?;
+    assert!(
+        told.stdout.contains("/dev/null: 5.10.4 -> 5.10.5"),
+        "{told}"
+    );
+    assert!(!Path::new("/dev/null").is_file());
+    desk.run(&["-o", "."])?.exit_code(1)?;
     desk.run(&["--output"])?.exit_code(2)?;
     desk.run(&["-o", "no such directory/hop"])?.exit_code(1)?;
     Ok(())
