@@ -173,7 +173,8 @@ impl<'a, 'c> Session<'a, 'c> {
         })
     }
 
-    /// What the release handler thinks of a release. One whose files are gone is none.
+    /// What the release handler thinks of a release. One whose files are gone is none; nor is one that
+    /// has lost modules, if it can be unpacked again.
     pub(crate) fn status(&mut self, vsn: &ReleaseVsn) -> Result<Option<ReleaseStatus>, Failure> {
         let known = self.node.releases()?;
         let status = known
@@ -181,8 +182,13 @@ impl<'a, 'c> Session<'a, 'c> {
             .find(|known| known.vsn == vsn.as_str())
             .map(|known| known.status);
         let is_idle = matches!(status, Some(ReleaseStatus::Old | ReleaseStatus::Unpacked));
-        Ok(status
-            .filter(|_| !is_idle || repair::is_complete(&self.root, vsn, &self.install.rel_name)))
+        let rel_name = &self.install.rel_name;
+        let is_there = || {
+            repair::has_its_modules(&self.root, vsn, rel_name)
+                || repair::is_complete(&self.root, vsn, rel_name)
+                    && package::find(self.install, vsn).is_err()
+        };
+        Ok(status.filter(|_| !is_idle || is_there()))
     }
 
     /// The version that runs: the current one, else the permanent one.

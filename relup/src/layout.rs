@@ -328,6 +328,18 @@ impl Tree {
     pub fn ebin(&self, app: &str, vsn: &str) -> PathBuf {
         self.lib().join(format!("{app}-{vsn}")).join("ebin")
     }
+
+    /// `lib/<app>-<vsn>/ebin/<app>.app`: the application's specification.
+    #[must_use]
+    pub fn app_file(&self, app: &str, vsn: &str) -> PathBuf {
+        self.ebin(app, vsn).join(format!("{app}.app"))
+    }
+
+    /// `lib/<app>-<vsn>/ebin/<module>.beam`.
+    #[must_use]
+    pub fn beam(&self, app: &str, vsn: &str, module: &str) -> PathBuf {
+        self.ebin(app, vsn).join(format!("{module}.beam"))
+    }
 }
 
 /// Whether `name`, found in `relup/`, is something temporary that an interrupted command left

@@ -4,6 +4,7 @@
 //! What is permanent is told by the first of these that is whole and names a complete release:
 //! `start_erl.data`, the last whole `RELEASES`, `emqx_vars`.
 
+use relup::app_file::AppFile;
 use relup::layout::Tree;
 use relup::rel_file::RelFile;
 use relup::releases_file::{KnownRelease, ReleaseStatus, StartErl, render_releases};
@@ -78,6 +79,21 @@ pub(crate) fn run(
 /// Whether everything is there that a start of the release reads before its applications.
 pub(crate) fn is_complete(root: &Tree, vsn: &ReleaseVsn, rel: &str) -> bool {
     described(root, vsn, rel).is_some()
+}
+
+/// Whether every module is there that the specifications of its applications name. A VM that ends while
+/// it deletes a release leaves directories without some of them.
+pub(crate) fn has_its_modules(root: &Tree, vsn: &ReleaseVsn, rel: &str) -> bool {
+    let has = |(app, app_vsn, _): &(String, String, String)| {
+        let text = regular::read_text(&root.app_file(app, app_vsn), MAX_TEXT);
+        // One that cannot be understood here is the VM's business.
+        text.is_ok_and(|text| {
+            let modules = AppFile::parse(&text).map_or_else(|_| Vec::new(), |about| about.modules);
+            let mut beams = modules.iter().map(|name| root.beam(app, app_vsn, name));
+            beams.all(|beam| beam.is_file())
+        })
+    };
+    described(root, vsn, rel).is_some_and(|known| known.libs.iter().all(has))
 }
 
 /// A release by its own files; `None` unless it is complete.

@@ -117,6 +117,19 @@ fn a_release_whose_files_have_gone_is_unpacked_again() -> e2e::Result<()> {
     scene.add_zip(FOUR_16)?;
     scene.emqx(&["unpack", FOUR_16])?.success()?;
     fs_err::remove_dir_all(scene.path("releases/4.4.16"))?;
+    is_unpacked_again(&scene)
+}
+
+#[test]
+fn a_release_that_has_lost_a_module_is_unpacked_again() -> e2e::Result<()> {
+    let scene = Scene::running()?;
+    scene.add_zip(FOUR_16)?;
+    scene.emqx(&["unpack", FOUR_16])?.success()?;
+    fs_err::remove_file(scene.path("lib/emqx-4.4.16/ebin/emqx_topic.beam"))?;
+    is_unpacked_again(&scene)
+}
+
+fn is_unpacked_again(scene: &Scene) -> e2e::Result<()> {
     scene.session(
         "upgrade 4.4.16",
         &[
