@@ -4,3 +4,4 @@ mod alone;
 mod applications;
 mod applied;
 mod scene;
+mod tutorial;
