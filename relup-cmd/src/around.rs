@@ -1,5 +1,6 @@
 //! What the operator wants around every upgrade, hot or cold: hooks before and after it, and a backup
-//! before the first change.
+//! before the first change. An upgrade over releases in between is one change to them: a load balancer is
+//! drained once, not once for each hop.
 
 use std::path::PathBuf;
 
@@ -24,17 +25,22 @@ pub(crate) struct Around<'a> {
 }
 
 impl<'a> Around<'a> {
-    /// For an upgrade that has passed its checks.
+    /// For an upgrade that has passed its checks: to a prepared target, from what runs, over the
+    /// releases in between where there are any.
     pub(crate) fn of(
         args: &'a Upgrade,
         install: &'a Install,
         prepared: &Prepared,
+        via: &[&Prepared],
         interrupt: &'a Interrupt,
     ) -> Around<'a> {
         let Prepared {
             running, identity, ..
         } = prepared;
+        let running = via.first().map_or(running, |first| &first.running);
+        let via: Vec<&str> = via.iter().map(|one| one.identity.vsn.as_str()).collect();
         let mut facts = hooks::facts("upgrade", install, running.vsn.as_str(), &identity.vsn);
+        facts.insert("via".to_owned(), json!(via));
         let tarball = prepared.staged.tarball().path();
         facts.insert("tarball".to_owned(), json!(tarball.to_string_lossy()));
         facts.insert("cold".to_owned(), json!(args.cold));

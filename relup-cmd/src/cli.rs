@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Plan(Upgrade),
     /// List the upgrade paths that hop files are there for
     ListSupportedPaths(Plain),
+    /// Tell the shortest chain of hops from one version to another, one hop a line
+    Path(PathBetween),
     /// Show what runs, what the next start boots, and the last attempt
     Status(Status),
     /// Show the upgrade attempts on this node, oldest first
@@ -60,6 +62,19 @@ pub(crate) struct Plain {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct PathBetween {
+    /// The version that the chain starts from
+    #[arg(value_name = "A")]
+    pub(crate) from: ReleaseVsn,
+    /// The version that it leads to
+    #[arg(value_name = "B")]
+    pub(crate) to: ReleaseVsn,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Status {
     /// Show what every node of the cluster runs and boots next, asked through the running node
     #[arg(long)]
@@ -83,6 +98,12 @@ pub(crate) struct Upgrade {
     /// Take the instructions from this hop file
     #[arg(long, value_name = "FILE")]
     pub(crate) relup: Option<PathBuf>,
+    /// Where no hop leads to the target at once: the tarballs of the releases in between, or directories
+    /// in which they are looked for by name (*-VSN-*.tar.gz). All are checked before the first hop
+    /// changes anything. Each hop is an upgrade of its own, and stays when a later one fails; hooks
+    /// and backup are for the whole way
+    #[arg(long, value_name = "TARBALL|DIR[,...]", conflicts_with_all = ["relup", "cold"])]
+    pub(crate) via: Vec<PathBuf>,
     /// Copy data, etc and log into a new directory below DIR before anything is changed
     #[arg(long, value_name = "DIR")]
     pub(crate) backup: Option<PathBuf>,
@@ -233,6 +254,7 @@ impl Command {
     pub(crate) fn only_shows(&self) -> bool {
         match self {
             Command::ListSupportedPaths(_)
+            | Command::Path(_)
             | Command::Status(_)
             | Command::Logs(_)
             | Command::List(_)
@@ -258,6 +280,7 @@ impl Command {
         match self {
             Command::Upgrade(upgrade) | Command::Plan(upgrade) => upgrade.json,
             Command::Rollback(rollback) => rollback.json,
+            Command::Path(path) => path.json,
             Command::Status(status) => status.json,
             Command::Verify(verify) => verify.json,
             Command::Prune(prune) => prune.json,

@@ -19,7 +19,7 @@ use crate::interrupt::Interrupt;
 use crate::lock::RelupLock;
 use crate::node::Node;
 use crate::output::{Answer, Console};
-use crate::prepare::Prepared;
+use crate::prepare::{Prepared, Tools};
 use crate::recovery::{Taken, take_lock};
 use crate::running::Running;
 use crate::state::{self, AttemptLog};
@@ -37,7 +37,15 @@ pub(crate) fn run(
     let lock = &taken.lock;
     let running = Running::ask_or_look(install, node)?;
     let is_up = running.is_up;
-    let prepared = match Prepared::of(args, install, lock, running, node, console, interrupt) {
+    let mut tools = Tools {
+        args,
+        install,
+        lock,
+        node,
+        console,
+        interrupt,
+    };
+    let prepared = match Prepared::of(running, &mut tools) {
         // A command that was interrupted behind its commit point is done, and may be run again.
         Err(error @ (Error::DuplicatePendingTarget { .. } | Error::AlreadyUpgraded { .. })) => {
             return done_before(install, &taken, is_up, error);
@@ -45,7 +53,7 @@ pub(crate) fn run(
         other => other?,
     };
     interrupt.check()?;
-    let around = Around::of(args, install, &prepared, interrupt);
+    let around = Around::of(args, install, &prepared, &[], interrupt);
     around.run(console, |console| {
         change(install, lock, prepared, node, console, interrupt)
     })

@@ -15,16 +15,18 @@ use crate::regular;
 use crate::release::{self, Identity};
 use crate::running::Running;
 
-/// Checks that the target may take over the running VM.
+/// Checks that the target may take over the running VM. `before` is the tree of the running version
+/// where that is not deployed yet.
 pub(crate) fn check(
     base: &BaseRoot,
     running: &Running,
+    before: Option<&Tree>,
     target: &Tree,
     identity: &Identity,
     force: bool,
 ) -> Result<(), Error> {
     check_compat(&CompatFacts {
-        running: running_build_info(base, running)?,
+        running: running_build_info(base, running, before)?,
         target: release::read_build_info(target, &identity.vsn)?,
         running_mnesia_hook: running.mnesia_hook,
         target_has_mnesia: !release::app_dirs(target, "mnesia").is_empty(),
@@ -38,8 +40,15 @@ pub(crate) fn check(
 
 /// The running version's tree: deployed under its own version, else the tree that was booted, else
 /// the base.
-fn running_build_info(base: &BaseRoot, running: &Running) -> Result<BuildInfo, Error> {
+fn running_build_info(
+    base: &BaseRoot,
+    running: &Running,
+    before: Option<&Tree>,
+) -> Result<BuildInfo, Error> {
     let Running { vsn, root, .. } = running;
+    if let Some(tree) = before {
+        return release::read_build_info(tree, vsn);
+    }
     let mut trees = vec![base.deployed(vsn)];
     trees.extend(Tree::new(root.clone()));
     trees.push(base.tree());

@@ -4,6 +4,7 @@
 //! (stable, for `--json`), [`Error::hint`] the remedy on a line of its own, and
 //! [`Error::exit_code`] the one place where outcomes become exit codes.
 
+mod chain;
 mod hint;
 mod told;
 
@@ -11,11 +12,13 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use relup::compat::CompatError;
+use relup::hop::HopPath;
 use relup::node::ApplyFailure;
 
 use crate::author::error::AuthorError;
 use crate::node::NodeError;
 use crate::verify::Verification;
+pub(crate) use chain::{ChainError, Stopped};
 
 /// Why a command was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -145,7 +148,12 @@ pub(crate) enum Error {
         from: String,
         to: String,
         supported: Vec<String>,
+        /// Hops that lead there over other versions.
+        chain: Vec<HopPath>,
     },
+    /// The way over releases in between.
+    #[error(transparent)]
+    Chain(ChainError),
     /// The hop file that was asked for is not one.
     #[error("{}: {reason}", path.display())]
     InvalidRelupFile {
@@ -303,6 +311,7 @@ impl Error {
             Error::ForeignMachine { .. } => "os_arch_mismatch",
             Error::NoWritePermission { .. } => "no_write_permission",
             Error::NoRelupEntry { .. } => "no_relup_entry",
+            Error::Chain(chain) => chain.name(),
             Error::InvalidRelupFile { name, .. } => name,
             Error::TreeInUse { .. } => "tree_in_use",
             Error::ApplyFailed(failure) => &failure.name,
@@ -324,6 +333,7 @@ impl Error {
     /// 1: nothing changed; 3: the VM was changed and restored; 4: the VM needs attention.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
+            Error::Chain(chain) => chain.exit_code(),
             Error::ApplyFailed(ApplyFailure { changed: false, .. }) => 1,
             Error::ApplyFailed(ApplyFailure { restored: true, .. }) => 3,
             Error::ApplyFailed(_)

@@ -4,6 +4,7 @@
 //! fatal, unless it is the very file that was asked for. Literal files need no VM; those with
 //! expressions are evaluated by the node in one go, and only when nothing before them matches.
 
+pub(crate) mod chain;
 mod sources;
 
 use std::path::{Path, PathBuf};
@@ -15,18 +16,25 @@ use relup::vsn::ReleaseVsn;
 use crate::error::Error;
 use crate::node::Node;
 use crate::regular;
-pub(crate) use sources::Sources;
-use sources::{Candidate, Companions};
+use sources::Companions;
+pub(crate) use sources::{Candidate, Sources, beside, inside, installed};
 
 /// Longest hop file, and longest beam that one brings along.
 const MAX_HOP: u64 = 16 * 1024 * 1024;
 
 /// The hop to apply, with what it brings along.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct FoundHop {
     pub(crate) path: PathBuf,
     pub(crate) script: HopScript,
     pub(crate) beams: Vec<CompanionBeam>,
+}
+
+/// A hop that is there, with the first file that is one from this version to that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) path: HopPath,
+    pub(crate) file: PathBuf,
 }
 
 impl FoundHop {
@@ -84,26 +92,26 @@ pub(crate) fn find(
     match files.iter().position(|file| file.leads(&wanted)) {
         Some(index) => files.swap_remove(index).load(),
         None => {
-            let supported = unique_paths(&files)
-                .iter()
-                .map(HopPath::to_string)
-                .collect();
+            let there: Vec<_> = listed(&files).into_iter().map(|hop| hop.path).collect();
+            let chain = chain::shortest(&there, &wanted.from, &wanted.to).unwrap_or_default();
             Err(Error::NoRelupEntry {
+                chain: chain.iter().map(|&index| there[index].clone()).collect(),
                 from: wanted.from,
                 to: wanted.to,
-                supported,
+                supported: there.iter().map(HopPath::to_string).collect(),
             })
         }
     }
 }
 
-/// All hops there are, in the order in which they are searched; for each pair of versions once.
+/// All hops that these files are, in the order in which they are searched; for each pair of versions
+/// once.
 pub(crate) fn list(
-    sources: &Sources<'_>,
+    candidates: Vec<Candidate>,
     node: &mut dyn Node,
     warn: &mut dyn FnMut(String),
-) -> Vec<HopPath> {
-    let mut files = read_all(sources.candidates(), warn);
+) -> Vec<Listed> {
+    let mut files = read_all(candidates, warn);
     if let Err(error) = evaluate(&mut files, node) {
         for file in &files {
             if matches!(file.hop, Known::NeedsVm) {
@@ -115,7 +123,7 @@ pub(crate) fn list(
         }
     }
     report_malformed(&files, warn);
-    unique_paths(&files)
+    listed(&files)
 }
 
 impl HopFile {
@@ -195,6 +203,7 @@ fn given(path: &Path, wanted: &HopPath, node: &mut dyn Node) -> Result<FoundHop,
             from: wanted.from.clone(),
             to: wanted.to.clone(),
             supported: vec![leads.to_string()],
+            chain: Vec::new(),
         }),
         Known::Malformed(reason) => Err(invalid("invalid_relup_file", reason.clone())),
         Known::NeedsVm => Err(invalid(
@@ -280,14 +289,17 @@ fn skipped(path: &Path, reason: &str) -> String {
     format!("{} is skipped: {reason}", path.display())
 }
 
-fn unique_paths(files: &[HopFile]) -> Vec<HopPath> {
-    let mut paths: Vec<HopPath> = Vec::new();
+fn listed(files: &[HopFile]) -> Vec<Listed> {
+    let mut found: Vec<Listed> = Vec::new();
     for file in files {
         if let Known::Path(path) = &file.hop
-            && !paths.contains(path)
+            && found.iter().all(|hop| hop.path != *path)
         {
-            paths.push(path.clone());
+            found.push(Listed {
+                path: path.clone(),
+                file: file.candidate.path.clone(),
+            });
         }
     }
-    paths
+    found
 }

@@ -18,7 +18,7 @@
 //! | 6 identity | `release` |
 //! | 7 compatibility | `compat` |
 //! | 8 permission | `permission` |
-//! | 9 hop | `hops` |
+//! | 9 hop | `hops`; over releases in between `via` |
 //! | 10 deploy | `deploy`, `manifest_file` |
 //! | 11-14 plan, apply, callbacks, marker | `apply`, [`Node::apply`] |
 //! | 1 to 11, told and taken away again | `plan` |
@@ -75,6 +75,7 @@ mod testing;
 mod trees;
 mod upgrade;
 mod verify;
+mod via;
 
 pub use install::Install;
 pub use node::{Node, NodeError, PluginLogRow};

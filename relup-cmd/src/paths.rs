@@ -2,30 +2,27 @@
 //!
 //! Literal hop files are read without any VM, so this works while the node is down.
 
-use relup::hop::HopPath;
+mod shortest;
+
 use serde_json::{Value, json};
 
-use crate::hops::{self, Sources};
+use crate::hops;
 use crate::install::Install;
 use crate::node::Node;
 use crate::output::{Answer, Console};
+pub(crate) use shortest::run as run_shortest;
 
 /// Lists the hops of the catalog and of installed plugins.
 pub(crate) fn run(install: &Install, node: &mut dyn Node, console: &mut Console<'_>) -> Answer {
-    let sources = Sources {
-        install,
-        given: None,
-        tarball: None,
-        staged: None,
-    };
-    let paths = hops::list(&sources, node, &mut |text| console.warn(text));
+    let there = hops::installed(install);
+    let paths = hops::list(there, node, &mut |text| console.warn(text));
     let list: Vec<Value> = paths
         .iter()
-        .map(|path| json!({ "from": path.from, "to": path.to }))
+        .map(|hop| json!({ "from": hop.path.from, "to": hop.path.to }))
         .collect();
     let lines = match paths.as_slice() {
         [] => vec!["no supported upgrade paths in priv catalog".to_owned()],
-        paths => paths.iter().map(HopPath::to_string).collect(),
+        paths => paths.iter().map(|hop| hop.path.to_string()).collect(),
     };
     Answer {
         lines,

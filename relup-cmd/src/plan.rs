@@ -5,6 +5,8 @@
 //! node proves the hop against the staged tree. `relup/` is afterwards as it was, byte for byte: no
 //! journal, and what others have left over stays too.
 
+mod chain;
+
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -20,9 +22,10 @@ use crate::interrupt::Interrupt;
 use crate::lock::RelupLock;
 use crate::node::Node;
 use crate::output::{Answer, Console, counted};
-use crate::prepare::Prepared;
+use crate::prepare::{Prepared, Tools};
 use crate::running::{Running, refuse_while_applying};
-use crate::upgrade::{find_hop, request};
+use crate::upgrade::request;
+use crate::via::{self, AtHand, Leg, Progress};
 
 /// Tells what an upgrade would do.
 pub(crate) fn run(
@@ -39,36 +42,61 @@ pub(crate) fn run(
     } else {
         Running::ask_whole(node)?
     };
-    let prepared = Prepared::of(args, install, &lock, running, node, console, interrupt)?;
+    let mut tools = Tools {
+        args,
+        install,
+        lock: &lock,
+        node,
+        console,
+        interrupt,
+    };
+    let at_hand = AtHand::of(&args.via)?;
+    let prepared = Prepared::of(running, &mut tools)?;
     interrupt.check()?;
     if args.cold {
         return Ok(cold(install, &prepared));
     }
-    let mut hop = find_hop(args, install, &prepared, node, console)?;
-    let staged = prepared.staged.tree().clone();
+    let (mut legs, last) = via::legs(prepared, &at_hand, &mut tools)?;
+    legs.push(last);
+    match legs.as_slice() {
+        [leg] => first(leg, &Progress::new(args, install, &legs), &mut tools),
+        legs => chain::run(legs, &mut tools),
+    }
+}
+
+/// The hop that would be applied to what runs.
+fn first(leg: &Leg, progress: &Progress, tools: &mut Tools<'_, '_>) -> Result<Answer, Error> {
+    let prepared = &leg.prepared;
+    let staged = prepared.staged.tree();
     // Nothing is recorded under this name.
     let attempt = format!("plan-{}", crate::stage::random());
-    let file = hop.path.clone();
-    let shown = hop_shown(&file, staged.path(), prepared.staged.tarball().path());
+    let shown = hop_shown(leg);
+    let mut hop = leg.hop.clone();
     hop.script.file.clone_from(&shown);
-    let request = request(args, install, &prepared, hop, &attempt, &staged);
-    console.stage("proving the plan in the running node", None);
-    let leave = leave(prepared.staged.places(), lock.dir(), console.is_json());
-    let proof = prove(&request, &lock, node, interrupt, &leave)
-        .map_err(|error| error.shown_below(staged.path(), prepared.staged.tarball().path()))?;
-    Ok(answer(&request, &shown, &proof, console))
+    let request = request(tools.args, tools.install, prepared, hop, &attempt, staged);
+    tools
+        .console
+        .stage("proving the plan in the running node", None);
+    let json = tools.console.is_json();
+    let leave = leave(prepared.staged.places(), tools.lock.dir(), json);
+    let proof = prove(&request, tools.lock, tools.node, tools.interrupt, &leave)
+        .map_err(|error| error.shown_below(staged.path(), prepared.staged.tarball().path()))
+        .map_err(|error| progress.stopped(error))?;
+    Ok(answer(&request, &shown, &proof, tools.console))
 }
 
 /// A hop that came in the tarball is named by that: the staged tree is gone when people read this.
-fn hop_shown(hop: &Path, staged: &Path, tarball: &Path) -> String {
-    let shown = match hop.strip_prefix(staged) {
-        Ok(rest) => tarball.join(rest),
+fn hop_shown(leg: &Leg) -> String {
+    let (staged, hop) = (&leg.prepared.staged, &leg.hop.path);
+    let shown = match hop.strip_prefix(staged.tree().path()) {
+        Ok(rest) => staged.tarball().path().join(rest),
         Err(_) => hop.to_owned(),
     };
     shown.to_string_lossy().into_owned()
 }
 
-fn prove(
+/// Has the node prove a hop.
+pub(crate) fn prove(
     request: &ApplyRequest,
     lock: &RelupLock,
     node: &mut dyn Node,
@@ -87,7 +115,7 @@ fn prove(
 }
 
 /// What ends the process on Ctrl-C while the node still proves, which changes nothing there.
-fn leave(staged: Vec<PathBuf>, relup: &Path, json: bool) -> impl Fn() + Sync {
+pub(crate) fn leave(staged: Vec<PathBuf>, relup: &Path, json: bool) -> impl Fn() + Sync {
     let relup = relup.to_owned();
     move || {
         let error = Error::Interrupted;
@@ -130,14 +158,7 @@ fn answer(request: &ApplyRequest, hop: &str, proof: &Proof, console: &mut Consol
     let totals = Totals::of(proof);
     let mut lines = vec![format!("{} -> {} by {hop}", request.from, request.to)];
     lines.extend(proof.steps.iter().map(line));
-    lines.push(format!(
-        "{} to load, {} unchanged, {} to suspend, {} to restart, {} to run",
-        counted(totals.modules, "module", "modules"),
-        proof.skipped,
-        counted(totals.processes, "process", "processes"),
-        counted(totals.restarted.len() as u64, "application", "applications"),
-        counted(totals.callbacks, "callback", "callbacks"),
-    ));
+    lines.push(totals.line(proof.skipped));
     lines.push("nothing was changed".to_owned());
     Answer {
         lines,
@@ -166,6 +187,16 @@ struct Totals {
 }
 
 impl Totals {
+    fn line(&self, skipped: u64) -> String {
+        format!(
+            "{} to load, {skipped} unchanged, {} to suspend, {} to restart, {} to run",
+            counted(self.modules, "module", "modules"),
+            counted(self.processes, "process", "processes"),
+            counted(self.restarted.len() as u64, "application", "applications"),
+            counted(self.callbacks, "callback", "callbacks"),
+        )
+    }
+
     fn of(proof: &Proof) -> Totals {
         let mut totals = Totals::default();
         for step in &proof.steps {

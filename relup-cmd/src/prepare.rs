@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use relup::layout::BaseRoot;
 use relup::marker::Marker;
 use relup::vsn::ReleaseVsn;
 
@@ -34,17 +35,26 @@ pub(crate) struct Prepared {
     pub(crate) patches: Option<PathBuf>,
 }
 
+/// A release that was verified and extracted, and is complete.
+pub(crate) struct Opened {
+    pub(crate) staged: StagedTree,
+    pub(crate) identity: Identity,
+}
+
+/// What every stage needs besides its input.
+pub(crate) struct Tools<'a, 'c> {
+    pub(crate) args: &'a Upgrade,
+    pub(crate) install: &'a Install,
+    pub(crate) lock: &'a RelupLock,
+    pub(crate) node: &'a mut dyn Node,
+    pub(crate) console: &'a mut Console<'c>,
+    pub(crate) interrupt: &'a Interrupt,
+}
+
 impl Prepared {
     /// Verifies, extracts and checks the tarball.
-    pub(crate) fn of(
-        args: &Upgrade,
-        install: &Install,
-        lock: &RelupLock,
-        running: Running,
-        node: &mut dyn Node,
-        console: &mut Console<'_>,
-        interrupt: &Interrupt,
-    ) -> Result<Prepared, Error> {
+    pub(crate) fn of(running: Running, tools: &mut Tools<'_, '_>) -> Result<Prepared, Error> {
+        let Tools { args, install, .. } = *tools;
         if install.is_handled {
             return Err(Error::ManagedByReleaseHandler {
                 vsn: running.vsn.to_string(),
@@ -53,9 +63,10 @@ impl Prepared {
         let demand = Demand::read(&args.signature, install)?;
         let patches = patches_dir(install, running.data_dir.as_deref());
         check_patches(patches.as_deref(), args.force)?;
-        let staged = verify_and_stage(&args.tarball, &demand, install, lock, console, interrupt)?;
-        console.stage("checking the release", None);
-        let identity = check(args, install, &running, &staged, node, console)
+        let staged = tools.verify_and_stage(&args.tarball, &demand)?;
+        tools.console.stage("checking the release", None);
+        let identity = tools
+            .check(&running, &staged)
             .map_err(|error| error.shown_below(staged.tree().path(), staged.tarball().path()))?;
         Ok(Prepared {
             running,
@@ -66,59 +77,68 @@ impl Prepared {
     }
 }
 
-/// Stages 4 and 5.
-fn verify_and_stage(
-    tarball: &Path,
-    demand: &Demand,
-    install: &Install,
-    lock: &RelupLock,
-    console: &mut Console<'_>,
-    interrupt: &Interrupt,
-) -> Result<StagedTree, Error> {
-    let tarball = Tarball::open(tarball)?;
-    let sidecar = tarball.sidecar()?;
-    if let Some(other) = &sidecar.names_other {
-        console.warn(format!("the digest is that of a file named {other:?}"));
+impl Tools<'_, '_> {
+    /// Verifies and extracts a tarball besides the target, and reads what it is; what it must match is
+    /// known only later.
+    pub(crate) fn open(&mut self, tarball: &Path) -> Result<Opened, Error> {
+        let demand = Demand::read(&self.args.signature, self.install)?;
+        self.console.note(&format!("{}:", tarball.display()));
+        let staged = self.verify_and_stage(tarball, &demand)?;
+        let (tree, base) = (staged.tree(), &self.install.base);
+        let identity = Identity::read_package(tree, base)
+            .and_then(|identity| identity.check_complete(tree).map(|()| identity))
+            .map_err(|error| error.shown_below(tree.path(), staged.tarball().path()))?;
+        Ok(Opened { staged, identity })
     }
-    let signature = tarball.signature(demand, &mut |text| console.warn(text))?;
-    let len = tarball.len();
-    console.stage("verifying the tarball", Some(len));
-    let mut progress = |done| console.progress(done);
-    let verified = tarball.verify(&sidecar, signature.as_ref(), interrupt, &mut progress)?;
-    if let Some(signed) = verified.signed() {
-        let comment = &signed.trusted_comment;
-        console.note(&format!("  good signature, comment {comment:?}"));
-        console.fact("trusted_comment", comment.as_str());
-    }
-    console.stage("extracting", Some(len));
-    let mut progress = |done| console.progress(done);
-    stage::stage(
-        verified,
-        &install.base,
-        lock,
-        Limits::DEFAULT,
-        Some(&install.booted),
-        interrupt,
-        &mut progress,
-    )
-}
 
-/// Stages 6 to 8.
-fn check(
-    args: &Upgrade,
-    install: &Install,
-    running: &Running,
-    staged: &StagedTree,
-    node: &mut dyn Node,
-    console: &mut Console<'_>,
-) -> Result<Identity, Error> {
-    let (base, tree) = (&install.base, staged.tree());
-    let identity = Identity::read_package(tree, base)?;
-    check_versions(args, install, running, &identity.vsn, console)?;
-    identity.check_complete(tree)?;
-    compat::check(base, running, tree, &identity, args.force)?;
-    permission::check(base, node.uid())?;
-    Ok(identity)
+    /// Stages 4 and 5.
+    fn verify_and_stage(&mut self, tarball: &Path, demand: &Demand) -> Result<StagedTree, Error> {
+        let Tools {
+            install,
+            lock,
+            interrupt,
+            ..
+        } = *self;
+        let console = &mut *self.console;
+        let tarball = Tarball::open(tarball)?;
+        let sidecar = tarball.sidecar()?;
+        if let Some(other) = &sidecar.names_other {
+            console.warn(format!("the digest is that of a file named {other:?}"));
+        }
+        let signature = tarball.signature(demand, &mut |text| console.warn(text))?;
+        let len = tarball.len();
+        console.stage("verifying the tarball", Some(len));
+        let mut progress = |done| console.progress(done);
+        let verified = tarball.verify(&sidecar, signature.as_ref(), interrupt, &mut progress)?;
+        if let Some(signed) = verified.signed() {
+            let comment = &signed.trusted_comment;
+            console.note(&format!("  good signature, comment {comment:?}"));
+            console.fact("trusted_comment", comment.as_str());
+        }
+        console.stage("extracting", Some(len));
+        let mut progress = |done| console.progress(done);
+        stage::stage(
+            verified,
+            &install.base,
+            lock,
+            Limits::DEFAULT,
+            Some(&install.booted),
+            interrupt,
+            &mut progress,
+        )
+    }
+
+    /// Stages 6 to 8.
+    fn check(&mut self, running: &Running, staged: &StagedTree) -> Result<Identity, Error> {
+        let Tools { args, install, .. } = *self;
+        let (base, tree) = (&install.base, staged.tree());
+        let identity = Identity::read_package(tree, base)?;
+        check_versions(args, install, running, &identity.vsn, self.console)?;
+        identity.check_complete(tree)?;
+        compat::check(base, running, None, tree, &identity, args.force)?;
+        permission::check(base, self.node.uid())?;
+        Ok(identity)
+    }
 }
 
 /// The second half of stage 6: the target against what runs and what is pending.
@@ -159,4 +179,15 @@ fn check_versions(
         Marker::Absent | Marker::Current(_) => {}
     }
     Ok(())
+}
+
+/// That the marker names a target already, for a release that is on the way.
+pub(crate) fn check_pending(base: &BaseRoot, vsn: &ReleaseVsn) -> Result<(), Error> {
+    match state::read_marker(base) {
+        Marker::Current(pending) if pending == *vsn => Err(Error::DuplicatePendingTarget {
+            vsn: vsn.to_string(),
+            marker: base.marker(),
+        }),
+        Marker::Current(_) | Marker::Absent | Marker::Damaged(_) => Ok(()),
+    }
 }

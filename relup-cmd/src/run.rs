@@ -102,6 +102,7 @@ pub(crate) fn perform(
         Command::Upgrade(args) if args.cold => cold::run(args, install, node, console, interrupt),
         Command::Upgrade(args) => upgrade::run(args, install, node, console, interrupt),
         Command::ListSupportedPaths(_) => Ok(paths::run(install, node, console)),
+        Command::Path(args) => paths::run_shortest(args, install, node, console),
         Command::Status(status) if status.cluster => status::cluster(node),
         Command::Status(_) => status::run(install, node, console),
         Command::Logs(_) => logs::run(install, node, console),
@@ -160,6 +161,11 @@ mod tests {
             (&["upgrade", "a", "--fast"], USAGE),
             (&["rollback", "--to", "../x"], USAGE),
             (&["downgrade"], USAGE),
+            (&["path", "5.10.4"], USAGE),
+            (&["path", "5.10.4", "../x"], USAGE),
+            (&["upgrade", "a", "--via", "b", "--cold"], USAGE),
+            (&["upgrade", "a", "--via", "b", "--relup", "c"], USAGE),
+            (&["plan", "a", "--via", "b", "--cold"], USAGE),
         ] {
             let site = Site::new();
             let before = site.snapshot();

@@ -74,6 +74,13 @@ impl Error {
             Error::Incompatible(compat) => compat.hint(),
             Error::ForeignMachine { .. } => "take the target package for this machine",
             Error::NoWritePermission { hint, .. } => return Some(hint.clone()),
+            Error::Chain(chain) => return chain.hint(),
+            Error::NoRelupEntry { chain, .. } if !chain.is_empty() => {
+                return Some(format!(
+                    "hops lead there over releases in between, {}: name their tarballs, or the directory that they are in, with --via",
+                    crate::hops::chain::words(chain)
+                ));
+            }
             Error::NoRelupEntry { .. } => {
                 "copy the hop file into relup/catalog/ of the installation or give it with --relup, or upgrade by a restart with --cold"
             }

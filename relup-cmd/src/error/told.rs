@@ -1,8 +1,9 @@
 //! What is printed about an error, and what a program finds in the object.
 
+use relup::hop::HopPath;
 use serde_json::{Map, Value, json};
 
-use super::Error;
+use super::{ChainError, Error};
 use crate::output::Told;
 
 impl Told for Error {
@@ -26,14 +27,28 @@ impl Told for Error {
     }
 
     fn about(&self) -> Map<String, Value> {
-        let Error::ApplyFailed(failure) = self else {
-            return Map::new();
-        };
-        Map::from_iter([
-            ("stage".to_owned(), json!(failure.stage)),
-            ("changed".to_owned(), json!(failure.changed)),
-            ("restored".to_owned(), json!(failure.restored)),
-        ])
+        match self {
+            Error::ApplyFailed(failure) => Map::from_iter([
+                ("stage".to_owned(), json!(failure.stage)),
+                ("changed".to_owned(), json!(failure.changed)),
+                ("restored".to_owned(), json!(failure.restored)),
+            ]),
+            Error::Chain(ChainError::Stopped(stopped)) => {
+                let mut about = stopped.error.about();
+                let hops = |hops: &[HopPath]| {
+                    let hop = |hop: &HopPath| json!({ "from": hop.from, "to": hop.to });
+                    hops.iter().map(hop).collect::<Vec<_>>()
+                };
+                about.insert("hops".to_owned(), json!(hops(&stopped.way)));
+                about.insert("hops_done".to_owned(), json!(stopped.done));
+                about.insert("failed_hop".to_owned(), json!(stopped.at + 1));
+                if stopped.done > 0 {
+                    about.insert("go_on".to_owned(), json!(stopped.go_on));
+                }
+                about
+            }
+            _ => Map::new(),
+        }
     }
 
     fn fields(&self) -> Map<String, Value> {

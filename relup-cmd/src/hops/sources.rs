@@ -48,34 +48,44 @@ pub(crate) enum Companions {
 impl Sources<'_> {
     /// All hop files there are, first match first.
     pub(crate) fn candidates(&self) -> Vec<Candidate> {
-        let mut found = Vec::new();
-        if let Some(tarball) = self.tarball {
-            let mut name = OsString::from(tarball);
-            name.push(".relup");
-            let path = PathBuf::from(name);
-            // A dangling link is reported by whoever reads it.
-            if path.symlink_metadata().is_ok() {
-                found.push(Candidate {
-                    path,
-                    companions: Companions::Beside,
-                });
-            }
-        }
-        add_dir(
-            &mut found,
-            &self.install.base.catalog(),
-            &Companions::Beside,
-        );
-        for dir in plugin_dirs(&self.install.plugins_dir) {
-            // `.../priv/relup` and `.../ebin` have the same parent.
-            let app = dir.parent().and_then(Path::parent).unwrap_or(&dir);
-            add_dir(&mut found, &dir, &Companions::Ebin(app.join("ebin")));
-        }
+        let mut found: Vec<_> = self.tarball.and_then(beside).into_iter().collect();
+        found.extend(installed(self.install));
         if let Some((tree, vsn)) = self.staged {
-            add_dir(&mut found, &tree.release(vsn), &Companions::Beside);
+            found.extend(inside(tree, vsn));
         }
         found
     }
+}
+
+/// The hop file beside a tarball, `<tarball>.relup`.
+pub(crate) fn beside(tarball: &Path) -> Option<Candidate> {
+    let mut name = OsString::from(tarball);
+    name.push(".relup");
+    let path = PathBuf::from(name);
+    // A dangling link is reported by whoever reads it.
+    path.symlink_metadata().is_ok().then_some(Candidate {
+        path,
+        companions: Companions::Beside,
+    })
+}
+
+/// The hop files of the catalog, and those of installed plugins.
+pub(crate) fn installed(install: &Install) -> Vec<Candidate> {
+    let mut found = Vec::new();
+    add_dir(&mut found, &install.base.catalog(), &Companions::Beside);
+    for dir in plugin_dirs(&install.plugins_dir) {
+        // `.../priv/relup` and `.../ebin` have the same parent.
+        let app = dir.parent().and_then(Path::parent).unwrap_or(&dir);
+        add_dir(&mut found, &dir, &Companions::Ebin(app.join("ebin")));
+    }
+    found
+}
+
+/// The hop files that a release brings along.
+pub(crate) fn inside(tree: &Tree, vsn: &ReleaseVsn) -> Vec<Candidate> {
+    let mut found = Vec::new();
+    add_dir(&mut found, &tree.release(vsn), &Companions::Beside);
+    found
 }
 
 impl Companions {

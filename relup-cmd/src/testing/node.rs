@@ -198,6 +198,9 @@ impl Node for FakeNode {
                     detail: "3 modules".to_owned(),
                 });
                 fs::write(&request.marker, format!("{}\n", request.to)).expect("written");
+                if let Ok(facts) = &mut self.facts {
+                    facts.running_vsn.clone_from(&request.to);
+                }
                 record(request, Step::MarkerWritten, None);
                 record(request, Step::Finished, Some(AttemptResult::Success));
                 Ok(Ok(ApplyDone {

@@ -6,13 +6,16 @@ mod inputs;
 mod target;
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use fs_err as fs;
-use relup::journal::{AttemptResult, Record};
-use relup::node::HopSummary;
+use relup::journal::{AttemptResult, Record, Step};
+use relup::node::{ApplyEvent, HopSummary};
+use serde_json::json;
 
+use super::change::step_line;
 use super::*;
+use crate::lock::RelupLock;
 use crate::node::NodeError;
 use crate::testing::{
     FakeNode, NEW, OLD, Outcome, Release, Said, Site, gzip, hop_text, record, write, write_sidecar,

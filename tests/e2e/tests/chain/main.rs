@@ -1,0 +1,6 @@
+//! Upgrades over releases in between: `relup path`, `upgrade --via`, `plan --via`.
+
+mod refused;
+mod scene;
+mod stopped;
+mod walked;
