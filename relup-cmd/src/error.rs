@@ -18,6 +18,7 @@ use relup::node::ApplyFailure;
 use crate::author::error::AuthorError;
 use crate::node::NodeError;
 use crate::verify::Verification;
+use chain::supported_text;
 pub(crate) use chain::{ChainError, Stopped};
 
 /// Why a command was refused or failed.
@@ -211,14 +212,6 @@ pub(crate) enum Error {
     /// Reading or writing failed.
     #[error("{what}: {source}")]
     Io { what: String, source: io::Error },
-}
-
-fn supported_text(supported: &[String]) -> String {
-    if supported.is_empty() {
-        "no supported paths are known".to_owned()
-    } else {
-        format!("supported: {}", supported.join(", "))
-    }
 }
 
 impl Error {

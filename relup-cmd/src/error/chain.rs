@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use relup::hop::HopPath;
 
-use super::{Error, supported_text};
+use super::Error;
 use crate::hops::chain;
 
 /// Why there is no way, or why it ended before its end.
@@ -127,6 +127,15 @@ impl Stopped {
             Some(remedy) => format!("{remedy}; {go_on}"),
             None => go_on,
         })
+    }
+}
+
+/// The hops that there are, for a refusal for want of one.
+pub(super) fn supported_text(supported: &[String]) -> String {
+    if supported.is_empty() {
+        "no supported paths are known".to_owned()
+    } else {
+        format!("supported: {}", supported.join(", "))
     }
 }
 
