@@ -14,6 +14,7 @@
 //! | `decide`, `order`, `plan` | what is to be done, and in which order |
 //! | [`appup`] | the same in the form of OTP's appups |
 //! | `text`, [`make`] | the hop file, with the reasons for every line |
+//! | [`lint`] | what is wrong with a hop that somebody has written |
 
 pub(crate) mod appup;
 pub(crate) mod atoms;
@@ -23,6 +24,7 @@ pub(crate) mod diff;
 pub(crate) mod error;
 pub(crate) mod facts;
 pub(crate) mod kind;
+pub(crate) mod lint;
 pub(crate) mod make;
 mod order;
 mod plan;

@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Make(Make),
     /// Write OTP's .appup for each application whose version differs between two releases
     Appup(Appup),
+    /// Find what is wrong with a hop file before it reaches a node; needs no node and no installation
+    Lint(Lint),
     /// Verify and extract a tarball into a directory of its own, for measurements
     #[command(hide = true)]
     Stage(Stage),
@@ -234,6 +236,25 @@ pub(crate) struct Appup {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Lint {
+    /// The hop file; the beams beside it count as well
+    pub(crate) hop: PathBuf,
+    /// The release that the hop starts from: its .tar.gz, or the directory that it was unpacked to.
+    /// Without both releases only the form is checked
+    #[arg(long, value_name = "RELEASE", requires = "to")]
+    pub(crate) from: Option<PathBuf>,
+    /// The release that it leads to; its VM evaluates a hop that is an expression
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) to: Option<PathBuf>,
+    /// Exit with 1 also where there are only warnings
+    #[arg(long)]
+    pub(crate) deny_warnings: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Stage {
     /// The release's .tar.gz
     pub(crate) tarball: PathBuf,
@@ -266,13 +287,17 @@ impl Command {
             | Command::Prune(_)
             | Command::Make(_)
             | Command::Appup(_)
+            | Command::Lint(_)
             | Command::Stage(_) => false,
         }
     }
 
     /// Whether the command works without an installation: on the machine of whoever writes hops.
     pub(crate) fn is_for_authors(&self) -> bool {
-        matches!(self, Command::Make(_) | Command::Appup(_))
+        matches!(
+            self,
+            Command::Make(_) | Command::Appup(_) | Command::Lint(_)
+        )
     }
 
     /// Whether the answer is one JSON object.
@@ -286,6 +311,7 @@ impl Command {
             Command::Prune(prune) => prune.json,
             Command::Make(make) => make.json,
             Command::Appup(appup) => appup.json,
+            Command::Lint(lint) => lint.json,
             Command::ListSupportedPaths(plain)
             | Command::Logs(plain)
             | Command::LogsClear(plain)

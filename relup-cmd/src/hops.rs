@@ -16,8 +16,7 @@ use relup::vsn::ReleaseVsn;
 use crate::error::Error;
 use crate::node::Node;
 use crate::regular;
-use sources::Companions;
-pub(crate) use sources::{Candidate, Sources, beside, inside, installed};
+pub(crate) use sources::{Candidate, Companions, Sources, beside, inside, installed};
 
 /// Longest hop file, and longest beam that one brings along.
 const MAX_HOP: u64 = 16 * 1024 * 1024;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::author::{appup, make};
+use crate::author::{appup, lint, make};
 use crate::cli::{Cli, Command};
 use crate::error::Error;
 use crate::install::Install;
@@ -114,6 +114,7 @@ pub(crate) fn perform(
         Command::Stage(args) => measure::run(args, interrupt),
         Command::Make(args) => make::run(args, console, interrupt),
         Command::Appup(args) => appup::run(args, console, interrupt),
+        Command::Lint(args) => lint::run(args, console, interrupt),
     };
     end(result, console)
 }
@@ -123,6 +124,7 @@ fn author(command: &Command, console: &mut Console<'_>, interrupt: &Interrupt) -
     match command {
         Command::Make(args) => end(make::run(args, console, interrupt), console),
         Command::Appup(args) => end(appup::run(args, console, interrupt), console),
+        Command::Lint(args) => end(lint::run(args, console, interrupt), console),
         // Guarded by [`Command::is_for_authors`].
         _ => USAGE,
     }

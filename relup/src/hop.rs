@@ -204,6 +204,22 @@ impl Hop {
     }
 }
 
+impl Instruction {
+    /// An instruction from its term; `None` for one of no known shape.
+    #[must_use]
+    pub fn from_term(term: &Term) -> Option<Instruction> {
+        parse_instruction(term)
+    }
+}
+
+impl Callback {
+    /// A callback from its term; `None` for one of no known shape.
+    #[must_use]
+    pub fn from_term(term: &Term) -> Option<Callback> {
+        parse_callback(term)
+    }
+}
+
 fn parse_vsn(key: &'static str, value: Option<Term>) -> Result<ReleaseVsn, HopError> {
     let value = value.ok_or(HopError::MissingKey(key))?;
     let text = value.to_text().ok_or_else(|| HopError::NotAString {

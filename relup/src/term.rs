@@ -14,9 +14,11 @@ mod lex;
 mod number;
 mod parse;
 mod partial;
+mod places;
 
 pub use parse::{parse_expression, parse_terms};
 pub use partial::{Partial, parse_partly};
+pub use places::Places;
 
 /// An Erlang term that a literal can denote.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -8,6 +8,8 @@ mod gathered;
 mod module;
 pub(crate) mod pool;
 
+pub(super) use module::inflated;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::lint::Report;
 use super::rules::RuleError;
 
 /// Why a hop was not made.
@@ -31,6 +32,12 @@ pub(crate) enum AuthorError {
     /// What was made is no hop: a fault of this program, not of its user.
     #[error("the hop that was made does not read back: {0}")]
     NotReadBack(String),
+    /// The hop that is to be checked can't be read.
+    #[error("{}: {reason}", path.display())]
+    UnreadableHop { path: PathBuf, reason: String },
+    /// There is something wrong with a hop.
+    #[error("{}", .0.summary())]
+    Findings(Box<Report>),
 }
 
 impl AuthorError {
@@ -54,6 +61,8 @@ impl AuthorError {
             AuthorError::CannotReadRules { .. } => "cannot_read_rules",
             AuthorError::InvalidRules { .. } => "invalid_rules",
             AuthorError::NotReadBack(_) => "invalid_relup_file",
+            AuthorError::UnreadableHop { .. } => "cannot_read_hop",
+            AuthorError::Findings(_) => "lint_failed",
         }
     }
 
@@ -78,6 +87,8 @@ impl AuthorError {
                 "mend that line; a rule is [module.\"NAME\"] or [application.\"NAME\"] with instruction = \"load_module\", \"update\", \"restart_application\" or \"skip\""
             }
             AuthorError::NotReadBack(_) => "report this, with the two releases",
+            AuthorError::UnreadableHop { .. } => "give the path of a hop file *.relup",
+            AuthorError::Findings(_) => "each finding above names its remedy",
         };
         text.to_owned()
     }

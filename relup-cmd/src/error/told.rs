@@ -4,6 +4,7 @@ use relup::hop::HopPath;
 use serde_json::{Map, Value, json};
 
 use super::{ChainError, Error};
+use crate::author::error::AuthorError;
 use crate::output::Told;
 
 impl Told for Error {
@@ -22,6 +23,7 @@ impl Told for Error {
     fn found(&self) -> Vec<String> {
         match self {
             Error::NotVerified(found) => found.lines(),
+            Error::Author(AuthorError::Findings(report)) => report.lines(),
             _ => Vec::new(),
         }
     }
@@ -56,6 +58,7 @@ impl Told for Error {
             Error::NotVerified(found) => {
                 Map::from_iter([("trees".to_owned(), json!(found.to_json()))])
             }
+            Error::Author(AuthorError::Findings(report)) => report.fields().into_iter().collect(),
             _ => Map::new(),
         }
     }

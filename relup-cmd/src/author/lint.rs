@@ -1,0 +1,235 @@
+//! `relup lint`: what is wrong with a hop, found where it is written and not where it is applied.
+//!
+//! Rules are pure and see values: the hop, the beams beside it, the facts of both releases. Without
+//! releases only the form is checked, and that is said. Nothing is written, and no node is asked.
+//!
+//! | module | what it looks at |
+//! |---|---|
+//! | `read` | the form, and all that is wrong with it |
+//! | `schema` | instructions by themselves |
+//! | `modules` | what the hop names and what it forgets, against both releases |
+//! | `calls` | functions at the moment of their call |
+//! | `world` | which version of a module runs at which moment |
+//! | `companions`, `evaluate` | beams beside the hop; the value of one that is an expression |
+
+mod calls;
+mod companions;
+mod evaluate;
+mod finding;
+mod modules;
+mod read;
+mod schema;
+mod world;
+
+use std::path::{Path, PathBuf};
+
+use relup::term::{Places, Term};
+use serde_json::{Value, json};
+
+use super::diff::compare;
+use super::error::AuthorError;
+use super::read::both;
+use crate::cli;
+use crate::error::Error;
+use crate::interrupt::Interrupt;
+use crate::output::{Answer, Console, counted};
+use crate::regular;
+use companions::Companion;
+use evaluate::{NoValue, evaluate};
+pub(crate) use finding::{Class, Finding};
+use read::{Script, Text, parse_text};
+use world::{Releases, World};
+
+/// Longest hop file.
+const MAX_HOP: u64 = 16 * 1024 * 1024;
+
+/// What a check has come to.
+#[derive(Debug)]
+pub(crate) struct Report {
+    file: PathBuf,
+    findings: Vec<Finding>,
+    /// Whether the hop was compared with the releases.
+    is_whole: bool,
+}
+
+impl Report {
+    fn count(&self, class: Class) -> u64 {
+        let of_class = |finding: &&Finding| finding.class == class;
+        self.findings.iter().filter(of_class).count() as u64
+    }
+
+    /// `hop.relup: 1 error, 2 warnings`.
+    pub(crate) fn summary(&self) -> String {
+        format!(
+            "{}: {}, {}",
+            self.file.display(),
+            counted(self.count(Class::Error), "error", "errors"),
+            counted(self.count(Class::Warning), "warning", "warnings"),
+        )
+    }
+
+    /// For people.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let lines = self.findings.iter();
+        let mut lines: Vec<String> = lines
+            .flat_map(|finding| finding.lines(&self.file))
+            .collect();
+        if !self.is_whole {
+            lines.push(
+                "only the form was checked: name both releases with --from and --to for the rest"
+                    .to_owned(),
+            );
+        }
+        lines
+    }
+
+    /// For programs.
+    pub(crate) fn fields(&self) -> Vec<(String, Value)> {
+        let findings: Vec<Value> = self.findings.iter().map(Finding::to_json).collect();
+        vec![
+            ("file".to_owned(), json!(self.file.to_string_lossy())),
+            ("findings".to_owned(), json!(findings)),
+            ("errors".to_owned(), json!(self.count(Class::Error))),
+            (
+                "warnings_found".to_owned(),
+                json!(self.count(Class::Warning)),
+            ),
+            ("schema_only".to_owned(), json!(!self.is_whole)),
+        ]
+    }
+}
+
+/// Checks a hop file.
+///
+/// # Errors
+/// It can't be read, a release can't be read, or there is something wrong with it.
+pub(crate) fn run(
+    args: &cli::Lint,
+    console: &mut Console<'_>,
+    interrupt: &Interrupt,
+) -> Result<Answer, Error> {
+    let file = &args.hop;
+    let bytes = regular::read(file, MAX_HOP).map_err(|error| {
+        Error::from(AuthorError::UnreadableHop {
+            path: file.clone(),
+            reason: error.to_string(),
+        })
+    })?;
+    let releases = match (&args.from, &args.to) {
+        (Some(from), Some(to)) => {
+            console.stage("reading both releases", None);
+            Some(both(from, to, interrupt)?)
+        }
+        _ => None,
+    };
+    let mut findings = Vec::new();
+    let value = match parse_text(&bytes) {
+        Text::Value(value) => Some(value),
+        Text::Broken(finding) => {
+            findings.push(finding);
+            None
+        }
+        Text::Expression => value_of(args, console, interrupt, &mut findings)?,
+    };
+    let companions = companions::observe(file, &mut findings);
+    let sources = companions::sources(file);
+    let is_whole = releases.is_some() && value.is_some();
+    if let Some(value) = value {
+        let text = String::from_utf8_lossy(&bytes);
+        let releases = releases.as_ref().map(|(from, to)| Releases { from, to });
+        check(
+            file,
+            &text,
+            value,
+            &companions,
+            &sources,
+            releases,
+            &mut findings,
+        );
+    }
+    findings.sort_by_key(|finding| (finding.line.is_none(), finding.line, finding.class));
+    let report = Report {
+        file: file.clone(),
+        findings,
+        is_whole,
+    };
+    let counts = args.deny_warnings && report.count(Class::Warning) > 0;
+    if counts || report.count(Class::Error) > 0 {
+        return Err(AuthorError::Findings(Box::new(report)).into());
+    }
+    let mut answer = Answer {
+        lines: report.lines(),
+        ..Answer::default()
+    };
+    answer.lines.push(report.summary());
+    answer.fields.extend(report.fields());
+    Ok(answer)
+}
+
+/// All rules, over what is known.
+fn check(
+    file: &Path,
+    text: &str,
+    value: Term,
+    companions: &[Companion],
+    sources: &[String],
+    releases: Option<Releases<'_>>,
+    found: &mut Vec<Finding>,
+) {
+    let script: Script = read::read(value, &Places::of(text), found);
+    let brought: Vec<&str> = companions.iter().map(|one| one.module.as_str()).collect();
+    schema::check(&script, file, &brought, found);
+    let Some(releases) = releases else { return };
+    let diff = compare(releases.from, releases.to);
+    let world = World::new(&script, companions, releases);
+    modules::releases(&world, found);
+    modules::check(&world, &diff, sources, found);
+    // What the form alone makes probable is known now.
+    found.retain(|finding| {
+        finding.name != "callback_module_not_reloaded" || finding.class == Class::Error
+    });
+    calls::check(&world, &diff, found);
+}
+
+/// The value of an expression, by the VM of one of the releases.
+fn value_of(
+    args: &cli::Lint,
+    console: &mut Console<'_>,
+    interrupt: &Interrupt,
+    found: &mut Vec<Finding>,
+) -> Result<Option<Term>, Error> {
+    let unknown = |why: String| {
+        Finding::warning("not_evaluated", None, "the file")
+            .why(format!(
+                "it is an expression, of which only a VM knows the value: {why}"
+            ))
+            .remedy(
+                "name the release that the hop leads to with --to, on a machine that can run it",
+            )
+    };
+    let Some(release) = args.to.as_ref().or(args.from.as_ref()) else {
+        found.push(unknown("no release was named".to_owned()));
+        return Ok(None);
+    };
+    console.stage("evaluating the hop with the release's own VM", None);
+    Ok(match evaluate(&args.hop, release, interrupt)? {
+        Ok(value) => Some(value),
+        Err(NoValue::Unknown(why)) => {
+            found.push(unknown(why));
+            None
+        }
+        Err(NoValue::Wrong(why)) => {
+            found.push(
+                Finding::error("evaluation_failed", None, "the file")
+                    .why(why)
+                    .remedy(
+                        "the file must evaluate to a map of literals, as `file:script/1` does it",
+                    ),
+            );
+            None
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;
