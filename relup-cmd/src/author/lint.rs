@@ -48,8 +48,19 @@ const MAX_HOP: u64 = 16 * 1024 * 1024;
 pub(crate) struct Report {
     file: PathBuf,
     findings: Vec<Finding>,
-    /// Whether the hop was compared with the releases.
-    is_whole: bool,
+    /// How much of it was checked.
+    extent: Extent,
+}
+
+/// How much of a hop could be checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// Everything.
+    Whole,
+    /// Without the releases.
+    Form,
+    /// Not what it holds: its value is not known.
+    Nothing,
 }
 
 impl Report {
@@ -74,11 +85,15 @@ impl Report {
         let mut lines: Vec<String> = lines
             .flat_map(|finding| finding.lines(&self.file))
             .collect();
-        if !self.is_whole {
-            lines.push(
+        match self.extent {
+            Extent::Whole => {}
+            Extent::Form => lines.push(
                 "only the form was checked: name both releases with --from and --to for the rest"
                     .to_owned(),
-            );
+            ),
+            Extent::Nothing => {
+                lines.push("what the hop holds was not checked: its value is not known".to_owned());
+            }
         }
         lines
     }
@@ -94,7 +109,10 @@ impl Report {
                 "warnings_found".to_owned(),
                 json!(self.count(Class::Warning)),
             ),
-            ("schema_only".to_owned(), json!(!self.is_whole)),
+            (
+                "schema_only".to_owned(),
+                json!(self.extent != Extent::Whole),
+            ),
         ]
     }
 }
@@ -133,7 +151,11 @@ pub(crate) fn run(
     };
     let companions = companions::observe(file, &mut findings);
     let sources = companions::sources(file);
-    let is_whole = releases.is_some() && value.is_some();
+    let extent = match (&value, &releases) {
+        (Some(_), Some(_)) => Extent::Whole,
+        (Some(_), None) => Extent::Form,
+        (None, _) => Extent::Nothing,
+    };
     if let Some(value) = value {
         let text = String::from_utf8_lossy(&bytes);
         let releases = releases.as_ref().map(|(from, to)| Releases { from, to });
@@ -151,7 +173,7 @@ pub(crate) fn run(
     let report = Report {
         file: file.clone(),
         findings,
-        is_whole,
+        extent,
     };
     let counts = args.deny_warnings && report.count(Class::Warning) > 0;
     if counts || report.count(Class::Error) > 0 {
