@@ -108,7 +108,7 @@ fn over_others(
     } = target;
     let target = Opened { staged, identity };
     let from = running.vsn.to_string();
-    let between = Search::new(tools, at_hand, &from, &target)?.way()?;
+    let between = Search::new(tools, at_hand, &from, &target, told)?.way()?;
     let mut legs: Vec<Leg> = Vec::new();
     for opened in between {
         let leg = leg(opened, legs.last(), &running, patches.clone(), tools, told)?;

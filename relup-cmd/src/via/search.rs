@@ -6,6 +6,7 @@
 //! into for the hops that it may hold; opened means verified and extracted, because that is the only way to
 //! know what it is.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use relup::hop::HopPath;
@@ -29,6 +30,8 @@ pub(super) struct Search<'s, 'a, 'c> {
     /// The hops inside of opened tarballs.
     inside: Vec<HopPath>,
     opened: Vec<Opened>,
+    /// Warnings that were given.
+    told: &'s mut HashSet<String>,
 }
 
 impl<'s, 'a, 'c> Search<'s, 'a, 'c> {
@@ -38,6 +41,7 @@ impl<'s, 'a, 'c> Search<'s, 'a, 'c> {
         at_hand: &'s AtHand,
         from: &'s str,
         target: &'s Opened,
+        told: &'s mut HashSet<String>,
     ) -> Result<Self, Error> {
         let mut search = Search {
             tools,
@@ -48,6 +52,7 @@ impl<'s, 'a, 'c> Search<'s, 'a, 'c> {
             beside: Vec::new(),
             inside: Vec::new(),
             opened: Vec::new(),
+            told,
         };
         search.installed = search.list(hops::installed(search.tools.install));
         search.inside = search.list_inside(target);
@@ -209,9 +214,16 @@ impl<'s, 'a, 'c> Search<'s, 'a, 'c> {
         hops
     }
 
-    /// What is wrong with a hop file is told once it is looked for, with the rest of its hop.
+    /// What is wrong with a hop file is told, once.
     fn list(&mut self, candidates: Vec<Candidate>) -> Vec<HopPath> {
-        let hops = hops::list(candidates, self.tools.node, &mut |_| {});
+        let (node, console) = (&mut *self.tools.node, &mut *self.tools.console);
+        let told = &mut *self.told;
+        let mut warn = |text: String| {
+            if told.insert(text.clone()) {
+                console.warn(text);
+            }
+        };
+        let hops = hops::list(candidates, node, &mut warn);
         hops.into_iter().map(|hop| hop.path).collect()
     }
 

@@ -74,8 +74,7 @@ impl<'a> Places<'a> {
     }
 
     fn line(&self, token: Token) -> usize {
-        let before = &self.text.as_bytes()[..token.start().offset()];
-        before.iter().filter(|byte| **byte == b'\n').count() + 1
+        self.text[..token.start().offset()].matches('\n').count() + 1
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn observe(hop: &Path, found: &mut Vec<Finding>) -> Vec<Companion> {
         match read(&path) {
             Ok(companion) => companions.push(companion),
             Err((name, why)) => found.push(
-                Finding::error(name, None, path.display())
+                Finding::error(name, None, path.display().to_string())
                     .why(why)
                     .remedy("compile it again, into a file that is called like its module"),
             ),

@@ -30,18 +30,26 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
-    pub(super) fn error(name: &'static str, line: Option<usize>, what: impl ToString) -> Finding {
+    pub(super) fn error(
+        name: &'static str,
+        line: Option<usize>,
+        what: impl Into<String>,
+    ) -> Finding {
         Finding {
             class: Class::Error,
             name,
             line,
-            what: what.to_string(),
+            what: what.into(),
             why: String::new(),
             remedy: String::new(),
         }
     }
 
-    pub(super) fn warning(name: &'static str, line: Option<usize>, what: impl ToString) -> Finding {
+    pub(super) fn warning(
+        name: &'static str,
+        line: Option<usize>,
+        what: impl Into<String>,
+    ) -> Finding {
         Finding {
             class: Class::Warning,
             ..Finding::error(name, line, what)

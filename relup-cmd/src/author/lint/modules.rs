@@ -193,23 +193,37 @@ fn loaded(world: &World<'_>, line: Option<usize>, module: &str, found: &mut Vec<
     if to.has_behaviour(is, "supervisor") {
         return;
     }
-    let certain = certain_changes(was, is);
-    if !certain.is_empty() {
-        found.push(
+    let wanted = || {
+        format!("use {{update, {module}, {{advanced, []}}}} and convert the state in code_change")
+    };
+    match certain_changes(was, is) {
+        Some(changes) if changes.is_empty() => {}
+        Some(changes) => found.push(
             Finding::warning("state_changed_without_update", line, module)
-                .why(format!("{} differs, and processes keep the state that they have", certain.join(", ")))
-                .remedy(format!("use {{update, {module}, {{advanced, []}}}} and convert the state in code_change")),
-        );
+                .why(format!(
+                    "{} differs, and processes keep the state that they have",
+                    changes.join(", ")
+                ))
+                .remedy(wanted()),
+        ),
+        None if STATEFUL.iter().any(|name| to.has_behaviour(is, name))
+            && (3..=4).any(|arity| to.has_export(is, "code_change", arity)) =>
+        {
+            found.push(
+                Finding::warning("state_not_known", line, module)
+                    .why("its processes can convert their state, and without debug info in both releases nobody can tell whether they have to")
+                    .remedy(format!("where it differs, {}", wanted())),
+            );
+        }
+        None => {}
     }
 }
 
-fn certain_changes(was: &ModuleFacts, is: &ModuleFacts) -> Vec<String> {
-    let (Some(was), Some(is)) = (was.debug_term(), is.debug_term()) else {
-        return Vec::new();
-    };
-    let changes = state_changes(&was, &is, false).unwrap_or_default();
+/// What surely changes the state of a module's processes; `None` where that can't be known.
+fn certain_changes(was: &ModuleFacts, is: &ModuleFacts) -> Option<Vec<String>> {
+    let changes = state_changes(&was.debug_term()?, &is.debug_term()?, false)?;
     let certain = changes.iter().filter(|change| change.is_certain());
-    certain.map(ToString::to_string).collect()
+    Some(certain.map(ToString::to_string).collect())
 }
 
 fn update(world: &World<'_>, line: Option<usize>, module: &str, found: &mut Vec<Finding>) {
@@ -283,7 +297,7 @@ fn forgotten(world: &World<'_>, diff: &ReleaseDiff<'_>, found: &mut Vec<Finding>
                     .why("the target has added it and the hop does not load it: in embedded mode nobody can call it before the next start")
                     .remedy(format!("add {{load_module, {}}}, before what calls it", module.name)),
             ),
-            Change::Added(_) | Change::Removed(_) => {}
+            Change::Added(_) | Change::Removed => {}
         }
     }
 }

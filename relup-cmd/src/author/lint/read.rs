@@ -231,7 +231,7 @@ fn check_versions(script: &Script, places: &Places<'_>, found: &mut Vec<Finding>
     let line = places.atom("target_version");
     if from == to {
         found.push(
-            Finding::error("same_version", line, to)
+            Finding::error("same_version", line, to.as_str())
                 .why("the hop leads to where it starts; a node refuses a target that it runs")
                 .remedy("correct one of the two versions"),
         );

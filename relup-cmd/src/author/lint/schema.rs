@@ -233,7 +233,7 @@ fn file_name(script: &Script, file: &Path, found: &mut Vec<Finding>) {
             to: to.to_string(),
         };
         found.push(
-            Finding::warning("file_name", None, &name)
+            Finding::warning("file_name", None, name)
                 .why(format!("the hop leads {path}"))
                 .remedy(format!(
                     "call it {from}-to-{to}.relup, or correct its versions"

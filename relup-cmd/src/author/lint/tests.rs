@@ -98,7 +98,6 @@ fn release(vsn: &str, erlang: &str, lines: &str) -> ReleaseFacts {
             exports: Box::default(),
             imports: Box::default(),
             behaviours: Box::default(),
-            vsn: None,
             is_listed: true,
             is_consolidated: false,
             debug_info: None,

@@ -3,6 +3,7 @@
 use super::*;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn mistakes_against_the_releases_are_found_one_by_one() {
     let (error, warning) = (Class::Error, Class::Warning);
     let more = |text| ("    {load_module, emqx_release},", text);

@@ -3,6 +3,7 @@
 use super::*;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn mistakes_of_form_are_found_one_by_one() {
     let (error, warning) = (Class::Error, Class::Warning);
     let cases: &[(&str, Class, Option<usize>, Edits<'_>)] = &[
@@ -79,7 +80,7 @@ fn mistakes_of_form_are_found_one_by_one() {
         (
             "repeated_instruction",
             warning,
-            Some(12),
+            Some(13),
             &[(
                 "emqx_dashboard}",
                 "emqx_dashboard},\n{restart_application, emqx_dashboard}",
@@ -143,6 +144,7 @@ fn mistakes_of_form_are_found_one_by_one() {
     for (name, class, line, hop) in cases {
         let case = Case {
             hop,
+            file: Some("hop.relup"),
             is_form_only: true,
             ..Case::default()
         };
