@@ -197,6 +197,10 @@ impl Node for RelupNode<'_> {
         }
     }
 
+    fn hop_value(&mut self, script: &HopScript) -> Result<Result<String, String>, NodeError> {
+        agent::hop_value(self.connection()?, script).map_err(agent_error)
+    }
+
     fn running_attempt(&mut self) -> Result<Option<String>, NodeError> {
         agent::running_attempt(self.connection()?).map_err(agent_error)
     }

@@ -101,10 +101,17 @@ fn run_command(mut host: Host, command: Command, mut words: Vec<OsString>) -> Re
     }
     host.env.rename("EMQX_NODE_NAME", "EMQX_NODE__NAME");
     host.env.rename("EMQX_NODE_COOKIE", "EMQX_NODE__COOKIE");
-    let mut release = if needs_tree(command) {
-        Release::observe(&host, Install::observe(&host)?)?
+    let observed = if needs_tree(command) {
+        Install::observe(&host).and_then(|install| Release::observe(&host, install))
     } else {
-        observe_for_talk(&host, command)?
+        observe_for_talk(&host, command)
+    };
+    let mut release = match observed {
+        Ok(release) => release,
+        Err(error) if command == Command::Relup => {
+            return relup_cmd::run_without_installation(&words, RELUP).ok_or(error);
+        }
+        Err(error) => return Err(error),
     };
     if command.is_of_cuttlefish() && release.dialect() != Dialect::Cuttlefish {
         let vsn = release.vsn.to_string();

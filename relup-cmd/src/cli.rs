@@ -237,7 +237,8 @@ pub(crate) struct Appup {
 
 #[derive(Debug, Args)]
 pub(crate) struct Lint {
-    /// The hop file; the beams beside it count as well
+    /// The hop file; the beams beside it count as well. One that is an expression is evaluated by the
+    /// release of --to, or by the node that runs here
     pub(crate) hop: PathBuf,
     /// The release that the hop starts from: its .tar.gz, or the directory that it was unpacked to.
     /// Without both releases only the form is checked

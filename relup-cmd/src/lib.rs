@@ -79,4 +79,4 @@ mod via;
 
 pub use install::Install;
 pub use node::{Node, NodeError, PluginLogRow};
-pub use run::{command_line, explain, run, run_alone};
+pub use run::{command_line, explain, run, run_alone, run_without_installation};

@@ -25,6 +25,10 @@ pub trait Node {
         scripts: &[HopScript],
     ) -> Result<Vec<Result<HopSummary, String>>, NodeError>;
 
+    /// The whole value of a hop file that is an Erlang expression, as Erlang prints it. Asks the running
+    /// node and nobody else.
+    fn hop_value(&mut self, script: &HopScript) -> Result<Result<String, String>, NodeError>;
+
     /// The id of the attempt that the node is applying at this moment, if any.
     ///
     /// An apply goes on inside the node after its command died, so a free lock file proves nothing.

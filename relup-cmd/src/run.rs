@@ -42,13 +42,24 @@ pub fn run_alone(args: &[OsString], invocation: &str) -> Option<u8> {
         Ok(command) => command,
         Err(error) => return Some(print(&error)),
     };
-    if !command.is_for_authors() {
+    let asks_node = matches!(&command, Command::Lint(args) if lint::asks_node(args));
+    if !command.is_for_authors() || asks_node {
         return None;
     }
+    Some(alone(&command))
+}
+
+/// The same where there is no installation, also for commands that would have asked its node.
+#[must_use]
+pub fn run_without_installation(args: &[OsString], invocation: &str) -> Option<u8> {
+    let command = parse(args, invocation).ok()?;
+    command.is_for_authors().then(|| alone(&command))
+}
+
+fn alone(command: &Command) -> u8 {
     let (mut out, mut err) = (anstream::stdout(), anstream::stderr());
     let mut console = Console::new(&mut out, &mut err, command.json()).with_terminal();
-    let interrupt = Interrupt::listen();
-    Some(author(&command, &mut console, &interrupt))
+    author(command, None, &mut console, &Interrupt::listen())
 }
 
 /// Prints help where `args` ask for it, and what is wrong with them where something is, and gives
@@ -89,7 +100,7 @@ pub(crate) fn perform(
     interrupt: &Interrupt,
 ) -> u8 {
     if command.is_for_authors() {
-        return author(command, console, interrupt);
+        return author(command, Some(node), console, interrupt);
     }
     if command.only_shows() {
         recovery::tidy(install, node);
@@ -114,17 +125,22 @@ pub(crate) fn perform(
         Command::Stage(args) => measure::run(args, interrupt),
         Command::Make(args) => make::run(args, console, interrupt),
         Command::Appup(args) => appup::run(args, console, interrupt),
-        Command::Lint(args) => lint::run(args, console, interrupt),
+        Command::Lint(args) => lint::run(args, Some(node), console, interrupt),
     };
     end(result, console)
 }
 
 /// Runs a parsed command that needs no installation.
-fn author(command: &Command, console: &mut Console<'_>, interrupt: &Interrupt) -> u8 {
+fn author(
+    command: &Command,
+    node: Option<&mut dyn Node>,
+    console: &mut Console<'_>,
+    interrupt: &Interrupt,
+) -> u8 {
     match command {
         Command::Make(args) => end(make::run(args, console, interrupt), console),
         Command::Appup(args) => end(appup::run(args, console, interrupt), console),
-        Command::Lint(args) => end(lint::run(args, console, interrupt), console),
+        Command::Lint(args) => end(lint::run(args, node, console, interrupt), console),
         // Guarded by [`Command::is_for_authors`].
         _ => USAGE,
     }

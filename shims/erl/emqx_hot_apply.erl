@@ -9,7 +9,7 @@
 %%% Compiled in VMs from OTP 25 to 28 without a preprocessor: no macros, no includes.
 -module(emqx_hot_apply).
 
--export([start/2, status/0, eval_hops/1]).
+-export([start/2, status/0, eval_hops/1, hop_value/2]).
 
 -export_type([request/0]).
 
@@ -82,6 +82,15 @@ eval_hops(Scripts) ->
         end
      || {File, Source} <- Scripts
     ].
+
+%% The whole value of a hop, as text.
+-spec hop_value(File :: binary(), Source :: binary()) -> {ok, binary()} | {error, binary()}.
+hop_value(File, Source) ->
+    try
+        {ok, emqx_hot_apply_hop:value(text(File), Source)}
+    catch
+        throw:{refused, _Name, Detail} -> {error, Detail}
+    end.
 
 %% The request with text as OTP wants it: strings for versions, paths and names.
 job(#{hop := {File, Source}, beams := Beams, patches_dir := Patches} = Request) ->

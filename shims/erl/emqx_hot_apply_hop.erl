@@ -6,7 +6,7 @@
 %%% read from is only named, never opened.
 -module(emqx_hot_apply_hop).
 
--export([read/2]).
+-export([read/2, value/2]).
 
 -export_type([hop/0, instruction/0, callback/0]).
 
@@ -24,6 +24,12 @@
 -spec read(string(), binary()) -> hop().
 read(File, Source) ->
     check(File, evaluate(File, Source)).
+
+%% What the script evaluates to, whatever that is, as text that holds no other characters than ASCII. For
+%% the check of a hop; throws invalid_relup_file.
+-spec value(string(), binary()) -> binary().
+value(File, Source) ->
+    iolist_to_binary(io_lib:format("~w", [evaluate(File, Source)])).
 
 evaluate(File, Source) ->
     Limit = 30000,

@@ -223,6 +223,31 @@ pub fn evaluate_hops(
         .collect()
 }
 
+/// Has the node evaluate one hop file and print its value; nothing is applied.
+pub fn hop_value(
+    connection: &mut Connection,
+    script: &HopScript,
+) -> Result<Result<String, String>, AgentError> {
+    let bindings = [
+        ("File", RawTerm::of(&binary(&script.file))),
+        ("Source", RawTerm::of(&binary(&script.source))),
+    ];
+    let deadline = Deadline::after(Some(ANSWER_TIMEOUT));
+    let action = "emqx_hot_apply:hop_value(File, Source)";
+    let answer = load::with_agent(connection, action, &bindings, deadline)?;
+    load::remove_when_idle(connection);
+    let malformed = || AgentError::Answer("its value of a hop has another form".to_owned());
+    let text = |term: crate::etf::Raw<'_>| {
+        let bytes = term.binary().ok_or_else(malformed)?;
+        Ok(String::from_utf8_lossy(bytes).into_owned())
+    };
+    if let Some([_, value]) = tagged(answer.as_raw(), "ok") {
+        return text(value).map(Ok);
+    }
+    let [_, reason] = tagged(answer.as_raw(), "error").ok_or_else(malformed)?;
+    text(reason).map(Err)
+}
+
 /// Whether somebody works on an attempt: its owner, or the guardian of one that was killed.
 fn is_running(connection: &mut Connection) -> Result<bool, DistError> {
     let deadline = Deadline::after(Some(ANSWER_TIMEOUT));

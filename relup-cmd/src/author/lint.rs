@@ -1,13 +1,14 @@
 //! `relup lint`: what is wrong with a hop, found where it is written and not where it is applied.
 //!
 //! Rules are pure and see values: the hop, the beams beside it, the facts of both releases. Without
-//! releases only the form is checked, and that is said. Nothing is written, and no node is asked.
+//! releases only the form is checked, and that is said. Nothing is written; a node that runs is asked for
+//! the value of an expression where no release was named, and for nothing else.
 //!
 //! | module | what it looks at |
 //! |---|---|
 //! | `read` | the form, and all that is wrong with it |
 //! | `schema` | instructions by themselves |
-//! | `modules` | what the hop names and what it forgets, against both releases |
+//! | `modules`, `forgotten` | what the hop names and what it forgets, against both releases |
 //! | `calls` | functions at the moment of their call |
 //! | `world` | which version of a module runs at which moment |
 //! | `companions`, `evaluate` | beams beside the hop; the value of one that is an expression |
@@ -16,6 +17,7 @@ mod calls;
 mod companions;
 mod evaluate;
 mod finding;
+mod forgotten;
 mod modules;
 mod read;
 mod schema;
@@ -23,6 +25,7 @@ mod world;
 
 use std::path::{Path, PathBuf};
 
+use relup::node::HopScript;
 use relup::term::{Places, Term};
 use serde_json::{Value, json};
 
@@ -32,6 +35,7 @@ use super::read::both;
 use crate::cli;
 use crate::error::Error;
 use crate::interrupt::Interrupt;
+use crate::node::Node;
 use crate::output::{Answer, Console, counted};
 use crate::regular;
 use companions::Companion;
@@ -117,12 +121,19 @@ impl Report {
     }
 }
 
+/// Whether only a node can tell what the hop holds: it is an expression, and no release was named.
+pub(crate) fn asks_node(args: &cli::Lint) -> bool {
+    let is_expression = |bytes: Vec<u8>| matches!(parse_text(&bytes), Text::Expression);
+    args.to.is_none() && regular::read(&args.hop, MAX_HOP).is_ok_and(is_expression)
+}
+
 /// Checks a hop file.
 ///
 /// # Errors
 /// It can't be read, a release can't be read, or there is something wrong with it.
 pub(crate) fn run(
     args: &cli::Lint,
+    node: Option<&mut dyn Node>,
     console: &mut Console<'_>,
     interrupt: &Interrupt,
 ) -> Result<Answer, Error> {
@@ -147,7 +158,13 @@ pub(crate) fn run(
             findings.push(finding);
             None
         }
-        Text::Expression => value_of(args, console, interrupt, &mut findings)?,
+        Text::Expression => {
+            let script = HopScript {
+                file: file.to_string_lossy().into_owned(),
+                source: bytes.clone(),
+            };
+            value_of(args, &script, node, console, interrupt, &mut findings)?
+        }
     };
     let companions = companions::observe(file, &mut findings);
     let sources = companions::sources(file);
@@ -204,8 +221,9 @@ fn check(
     let Some(releases) = releases else { return };
     let diff = compare(releases.from, releases.to);
     let world = World::new(&script, companions, releases);
-    modules::releases(&world, found);
-    modules::check(&world, &diff, sources, found);
+    forgotten::versions(&world, found);
+    modules::check(&world, sources, found);
+    forgotten::check(&world, &diff, found);
     // What the form alone makes probable is known now.
     found.retain(|finding| {
         finding.name != "callback_module_not_reloaded" || finding.class == Class::Error
@@ -213,31 +231,34 @@ fn check(
     calls::check(&world, &diff, found);
 }
 
-/// The value of an expression, by the VM of one of the releases.
+/// The value of an expression, by the VM of one of the releases, or by the running node.
 fn value_of(
     args: &cli::Lint,
+    script: &HopScript,
+    node: Option<&mut dyn Node>,
     console: &mut Console<'_>,
     interrupt: &Interrupt,
     found: &mut Vec<Finding>,
 ) -> Result<Option<Term>, Error> {
-    let unknown = |why: String| {
-        Finding::warning("not_evaluated", None, "the file")
-            .why(format!(
-                "it is an expression, of which only a VM knows the value: {why}"
-            ))
-            .remedy(
-                "name the release that the hop leads to with --to, on a machine that can run it",
-            )
+    let value = match (args.to.as_ref().or(args.from.as_ref()), node) {
+        (Some(release), _) => {
+            console.stage("evaluating the hop with the release's own VM", None);
+            evaluate(&args.hop, release, interrupt)?
+        }
+        (None, Some(node)) => {
+            console.stage("evaluating the hop in the running node", None);
+            by_node(script, node)
+        }
+        (None, None) => Err(NoValue::Unknown("no release was named".to_owned())),
     };
-    let Some(release) = args.to.as_ref().or(args.from.as_ref()) else {
-        found.push(unknown("no release was named".to_owned()));
-        return Ok(None);
-    };
-    console.stage("evaluating the hop with the release's own VM", None);
-    Ok(match evaluate(&args.hop, release, interrupt)? {
+    Ok(match value {
         Ok(value) => Some(value),
         Err(NoValue::Unknown(why)) => {
-            found.push(unknown(why));
+            found.push(
+                Finding::warning("not_evaluated", None, "the file")
+                    .why(format!("it is an expression, of which only a VM knows the value: {why}"))
+                    .remedy("name the release that the hop leads to with --to, on a machine that can run it"),
+            );
             None
         }
         Err(NoValue::Wrong(why)) => {
@@ -251,6 +272,14 @@ fn value_of(
             None
         }
     })
+}
+
+fn by_node(script: &HopScript, node: &mut dyn Node) -> Result<Term, NoValue> {
+    match node.hop_value(script) {
+        Ok(Ok(text)) => evaluate::parse_value(&text),
+        Ok(Err(reason)) => Err(NoValue::Wrong(reason)),
+        Err(error) => Err(NoValue::Unknown(error.to_string())),
+    }
 }
 
 #[cfg(test)]

@@ -157,6 +157,11 @@ impl Node for FakeNode {
         Ok(scripts.iter().map(answer).collect())
     }
 
+    fn hop_value(&mut self, script: &HopScript) -> Result<Result<String, String>, NodeError> {
+        self.facts.as_ref().map_err(Clone::clone)?;
+        Ok(Err(format!("{}: no such variable", script.file)))
+    }
+
     fn running_attempt(&mut self) -> Result<Option<String>, NodeError> {
         self.attempt.clone()
     }

@@ -1,5 +1,6 @@
 //! `emqx relup lint` on an author's machine: no node, no installation, no environment.
 
+use e2e::install::Install;
 use e2e::process::{self, Finished};
 use e2e::sample::{Sample, V4, V5, V6, launcher};
 use e2e::tarball::{Edit, rewrite};
@@ -207,6 +208,36 @@ fn traps_that_were_laid_into_real_hops_are_found_with_their_lines() -> e2e::Resu
     );
     assert!(said.stderr.starts_with("ERROR: lint_failed: "), "{said}");
     assert_eq!(faults_of_words(&said), Vec::<String>::new());
+    Ok(())
+}
+
+#[test]
+fn an_expression_is_evaluated_by_the_running_node_where_no_release_is_named() -> e2e::Result<()> {
+    let install = Install::sample(V4)?;
+    let hop = install.path("relup/catalog/5.10.4-to-5.10.5.relup");
+    let hop = hop.to_string_lossy();
+    let stopped = install.emqx(&["relup", "lint", &hop])?.success()?;
+    assert!(
+        stopped.stdout.contains("warning: not_evaluated: ")
+            && stopped.stdout.contains("not running"),
+        "{stopped}"
+    );
+    install.start()?;
+    let running = install.emqx(&["relup", "lint", &hop])?.success()?;
+    assert!(
+        running.stdout.contains("only the form was checked")
+            && running.stdout.ends_with("0 errors, 0 warnings\n"),
+        "{running}"
+    );
+    let broken = install.scratch().join("broken.relup");
+    fs_err::write(&broken, "F = fun() -> error(why) end, F().\n")?;
+    let broken = install.emqx(&["relup", "lint", &broken.to_string_lossy()])?;
+    assert_eq!(broken.code, Some(1), "{broken}");
+    assert!(
+        broken.stdout.contains("error: evaluation_failed: "),
+        "{broken}"
+    );
+    install.stop()?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The value of a hop that is an expression, asked of a release's own VM.
 //!
-//! No node is needed and none is asked: the release that the hop leads to has everything that its hop
+//! No node is needed: the release that the hop leads to has everything that its hop
 //! may call in the language. A tarball is extracted for that, as a node would do it, into a directory
 //! that is gone afterwards.
 
@@ -68,18 +68,23 @@ pub(super) fn evaluate(
     };
     let line = |start: &str| output.lines().find_map(|line| line.strip_prefix(start));
     Ok(match (line(VALUE), line(REASON)) {
-        (Some(value), _) => match parse_expression(&format!("{value}.")) {
-            Ok(Parsed::Literal(term)) => Ok(term),
-            _ => Err(NoValue::Wrong(
-                "its value has a fun, a process or something like it in it".to_owned(),
-            )),
-        },
+        (Some(value), _) => parse_value(value),
         (None, Some(reason)) => Err(NoValue::Wrong(reason.to_owned())),
         (None, None) => Err(NoValue::Unknown(format!(
             "the VM of {} gave no answer",
             release.display()
         ))),
     })
+}
+
+/// Reads a value as `~w` prints it.
+pub(super) fn parse_value(text: &str) -> Result<Term, NoValue> {
+    match parse_expression(&format!("{text}.")) {
+        Ok(Parsed::Literal(term)) => Ok(term),
+        _ => Err(NoValue::Wrong(
+            "its value has a fun, a process or something like it in it".to_owned(),
+        )),
+    }
 }
 
 /// A release that can be run.

@@ -1,4 +1,4 @@
-//! The modules and applications that a hop names, and those that it forgets, against both releases.
+//! The modules and applications that a hop names, against both releases.
 //!
 //! Pure.
 
@@ -8,9 +8,8 @@ use relup::hop::Instruction;
 use super::finding::Finding;
 use super::read::Placed;
 use super::schema::UNTOUCHABLE;
-use super::world::{Version, World};
-use crate::author::diff::{Change, ReleaseDiff};
-use crate::author::facts::{ModuleFacts, ReleaseFacts};
+use super::world::World;
+use crate::author::facts::ModuleFacts;
 
 /// Modules that are in the runtime itself, which no application of a release has.
 const PRELOADED: [&str; 12] = [
@@ -43,12 +42,7 @@ pub(super) fn is_preloaded(module: &str) -> bool {
 }
 
 /// Finds what is wrong with the modules. `sources` are modules that are beside the hop as source only.
-pub(super) fn check(
-    world: &World<'_>,
-    diff: &ReleaseDiff<'_>,
-    sources: &[String],
-    found: &mut Vec<Finding>,
-) {
+pub(super) fn check(world: &World<'_>, sources: &[String], found: &mut Vec<Finding>) {
     for (at, change) in world.script.changes.iter().enumerate() {
         match &change.value {
             Instruction::LoadModule(module) => {
@@ -72,8 +66,6 @@ pub(super) fn check(
             );
         }
     }
-    forgotten(world, diff, found);
-    specifications(world, diff, found);
 }
 
 /// A module that is to be loaded. True where the target has it.
@@ -273,92 +265,6 @@ fn application(world: &World<'_>, line: Option<usize>, app: &str, found: &mut Ve
                 .why("neither release has it")
                 .remedy("correct its name; the instruction takes an application, not a module"),
         ),
-    }
-}
-
-/// Modules that differ and that the hop does nothing about.
-fn forgotten(world: &World<'_>, diff: &ReleaseDiff<'_>, found: &mut Vec<Finding>) {
-    for module in &diff.modules {
-        if world.version(module.name, world.end()) == Version::Target
-            || UNTOUCHABLE.contains(&module.app)
-            || module.name == "emqx_release"
-        {
-            continue;
-        }
-        let name = format!("{} of {}", module.name, module.app);
-        match module.change {
-            Change::Changed { .. } => found.push(
-                Finding::warning("forgotten_module", None, name)
-                    .why("its code differs between the releases and the hop does not load it: the next start boots other code than runs now")
-                    .remedy(format!("add {{load_module, {}}}, or an update where it has processes", module.name)),
-            ),
-            Change::Added(facts) if facts.is_listed => found.push(
-                Finding::warning("added_module_not_loaded", None, name)
-                    .why("the target has added it and the hop does not load it: in embedded mode nobody can call it before the next start")
-                    .remedy(format!("add {{load_module, {}}}, before what calls it", module.name)),
-            ),
-            Change::Added(_) | Change::Removed => {}
-        }
-    }
-}
-
-/// What only the start of an application takes up.
-fn specifications(world: &World<'_>, diff: &ReleaseDiff<'_>, found: &mut Vec<Finding>) {
-    for app in &diff.changed {
-        if app.spec.is_empty() || world.restarted(app.name).is_some() {
-            continue;
-        }
-        let changes: Vec<String> = app.spec.iter().map(ToString::to_string).collect();
-        found.push(
-            Finding::warning("application_not_restarted", None, app.name)
-                .why(format!(
-                    "{} changed, which the application takes up when it starts",
-                    changes.join(", ")
-                ))
-                .remedy(format!(
-                    "add {{restart_application, {}}}, or leave it to the next start",
-                    app.name
-                )),
-        );
-    }
-}
-
-/// The two releases by themselves, and whether they are those that the hop names.
-pub(super) fn releases(world: &World<'_>, found: &mut Vec<Finding>) {
-    let (from, to) = (world.releases.from, world.releases.to);
-    for (key, said, release) in [
-        ("from_version", &world.script.from, from),
-        ("target_version", &world.script.to, to),
-    ] {
-        if said.as_ref().is_some_and(|said| *said != release.vsn) {
-            let said = said.as_ref().map_or_else(String::new, ToString::to_string);
-            found.push(
-                Finding::error("other_release", None, format!("{key} => \"{said}\""))
-                    .why(format!("{} is {}", release.source.display(), release.vsn))
-                    .remedy(
-                        "correct the version, or check the hop against the release that it is for",
-                    ),
-            );
-        }
-    }
-    let major = |release: &ReleaseFacts| {
-        let info = release.build_info.as_ref()?;
-        Some(info.get("erlang")?.split('.').next()?.to_owned())
-    };
-    if let (Some(was), Some(is)) = (major(from), major(to))
-        && was != is
-    {
-        found.push(
-            Finding::error(
-                "otp_major_vsn_mismatch",
-                None,
-                format!("{} -> {}", from.vsn, to.vsn),
-            )
-            .why(format!(
-                "the first was built on OTP {was}, the second on OTP {is}: an upgrade refuses that"
-            ))
-            .remedy("upgrade by a restart"),
-        );
     }
 }
 
