@@ -9,6 +9,7 @@ mod published;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use relup::app_file::AppFile;
 use relup::build_info::BuildInfo;
@@ -95,9 +96,9 @@ fn release(vsn: &str, erlang: &str, lines: &str) -> ReleaseFacts {
         let (name, code) = rest.split_once('@').expect("module@code");
         let mut facts = ModuleFacts {
             identity: [code.parse().expect("a number"); 16],
-            exports: Box::default(),
-            imports: Box::default(),
-            behaviours: Box::default(),
+            exports: Arc::default(),
+            imports: Arc::default(),
+            behaviours: Arc::default(),
             is_listed: true,
             is_consolidated: false,
             debug_info: None,
@@ -149,7 +150,7 @@ fn release(vsn: &str, erlang: &str, lines: &str) -> ReleaseFacts {
         build_info: Some(BuildInfo::parse(&format!("erlang: \"{erlang}\"\n"))),
         apps,
         owners,
-        atoms,
+        atoms: Arc::new(atoms),
     }
 }
 
