@@ -108,6 +108,9 @@ impl Stopped {
             Error::Interrupted if self.done > 0 => {
                 "interrupted; this hop has changed nothing".into()
             }
+            Error::InterruptedApply if at + 1 < way.len() => {
+                "interrupted; the node goes on with this hop by itself, and no further".into()
+            }
             error => error.to_string(),
         };
         let before = match self.done.checked_sub(1).map(|last| &way[last]) {
@@ -119,6 +122,11 @@ impl Stopped {
 
     fn hint(&self) -> Option<String> {
         let remedy = self.error.hint();
+        let goes_on_alone = matches!(self.error, Error::InterruptedApply | Error::NodeLost(_));
+        if self.done == 0 && goes_on_alone {
+            let again = "then run the command again, which goes on from what was reached";
+            return remedy.map(|remedy| format!("{remedy}; {again}"));
+        }
         if self.done == 0 {
             return remedy;
         }

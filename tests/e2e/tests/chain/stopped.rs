@@ -144,3 +144,43 @@ fn ctrl_c_on_the_way_says_what_was_reached_and_how_to_go_on() -> e2e::Result<()>
     }
     Ok(())
 }
+
+#[test]
+fn ctrl_c_while_the_node_applies_a_hop_lets_it_end_and_goes_no_further() -> e2e::Result<()> {
+    let install = two_hops_away()?;
+    install.start()?;
+    let text = format!(
+        "#{{from_version => \"{V4}\", target_version => \"{V5}\",\n  \
+         code_changes => [{{load_module, emqx_release}}, {{apply, timer, sleep, [3000]}}],\n  \
+         post_upgrade_callbacks => []}}.\n"
+    );
+    fs_err::write(install.path("relup/catalog/5.10.4-to-5.10.5.relup"), text)?;
+    let (target, via) = (tarball(V6)?, tarball(V5)?);
+    let args = ["relup", "upgrade", &target, "--via", &via];
+    let mut command = install.spawn(&args)?;
+    command.wait_for("apply timer:sleep/1", process::HANG)?;
+    command.signal(Signal::SIGINT)?;
+    let ended = command.wait(process::HANG)?;
+    assert_eq!(ended.code, Some(4), "{ended}");
+    assert!(
+        ended
+            .stderr
+            .contains("the node goes on with this hop by itself, and no further (hop 1 of 2")
+            && ended.stderr.contains("then run the command again"),
+        "{ended}"
+    );
+    assert_eq!(debris(&install)?, Vec::<String>::new(), "{ended}");
+    process::wait_until("the node to end the hop", process::HANG, || {
+        Ok(marker(&install).as_deref() == Some("5.10.5\n"))
+    })?;
+    process::wait_until("the node to be at rest", process::HANG, || {
+        Ok(journal::last_attempt(install.root())?
+            .last()
+            .is_some_and(|record| record.step == "finished"))
+    })?;
+    assert_eq!(node::version(&install)?, V5);
+    install.emqx(&args)?.success()?;
+    assert_eq!(node::version(&install)?, V6);
+    install.stop()?;
+    Ok(())
+}
