@@ -16,10 +16,11 @@ endif
 .PHONY: build sample demo test crash bench load lint tools test-tools matrix fuzz clean
 
 ## One static, stripped binary at dist/emqx, and emqx_ctl as its second name. Where the crates lie
-## on this machine is not for the binary: two builds of the same sources give the same bytes.
+## on this machine is not for the binary: two builds of the same sources give the same bytes. A panic
+## ends the process, so nothing unwinds, and the tables for that would be half a megabyte.
 build:
 	$(CARGO) fetch --quiet --locked
-	flags="$(RUSTFLAGS) -C target-feature=+crt-static"; \
+	flags="$(RUSTFLAGS) -C target-feature=+crt-static -C force-unwind-tables=no"; \
 	for crates in "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/*; do \
 	    case $$crates in *" "*) ;; *) flags="$$flags --remap-path-prefix=$$crates=crates" ;; esac; \
 	done; \
