@@ -119,9 +119,12 @@ fn apply_hint(failure: &ApplyFailure) -> Option<String> {
             _ => return None,
         },
         (true, true) if failure.name == "post_upgrade_failed" => {
-            "the node runs the old version again, nothing is pending; what callbacks did to data stays"
+            "the node runs the old version again, and the next start boots what it did before; what callbacks did \
+             to data stays"
         }
-        (true, true) => "the node runs the old version again; nothing is pending",
+        (true, true) => {
+            "the node runs the old version again, and the next start boots what it did before"
+        }
         (true, false) if failure.name == "post_upgrade_failed" => {
             "the node runs changed code and no marker was written: `emqx restart` brings it back to the release on disk; --undo-on-callback-failure would have done it at once"
         }

@@ -36,7 +36,7 @@ fn the_page_is_followed_to_the_letter() -> e2e::Result<()> {
     // Not started: it lends its place, its node name and its ports.
     let install = Install::sample(V4)?;
     let mut script = "exec 2>&1; set -e\n\
-        trap '[ ! -d \"$lab/installed\" ] || \"$lab/installed/bin/emqx\" stop >stopped' EXIT\n"
+        trap '[ ! -d \"$lab/installed\" ] || \"$lab/installed/bin/emqx\" stop >stopped 2>&1 || true' EXIT\n"
         .to_owned();
     for (number, commands) in blocks(&page, "sh") {
         script.extend([commands, "\necho '== ", &number.to_string(), "'\n"]);
