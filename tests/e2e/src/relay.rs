@@ -51,10 +51,13 @@ struct State {
     plan: Option<(From, usize, How)>,
     hold: Option<Condition>,
     is_held: bool,
-    /// What was asked for while a message was held.
+    /// What becomes of the message that is held.
+    released: Option<How>,
+    /// What was asked for whatever comes next.
     cut: Option<How>,
     /// Where the node really listens.
     node: u16,
+    is_over: bool,
 }
 
 #[derive(Default)]
@@ -70,9 +73,10 @@ impl Shared {
     }
 }
 
-/// The relay; it ends with the process of the test, its epmd with the value.
+/// The relay; its ports are free when it is dropped, and its epmd ends.
 pub struct Relay {
     shared: Arc<Shared>,
+    doors: [u16; 2],
     _epmd: Running,
 }
 
@@ -90,13 +94,17 @@ impl Relay {
         install.set_env("ERL_EPMD_PORT", told_port.to_string());
         let shared = Arc::new(Shared::default());
         let names = Arc::clone(&shared);
-        serve(told_port, move |client| {
+        let closed = Arc::clone(&shared);
+        serve(told_port, &closed, move |client| {
             relay_names(client, epmd_port, node_port, &names)
         })?;
         let messages = Arc::clone(&shared);
-        serve(node_port, move |client| Wire::relay(client, &messages))?;
+        serve(node_port, &closed, move |client| {
+            Wire::relay(client, &messages)
+        })?;
         Ok(Relay {
             shared,
+            doors: [told_port, node_port],
             _epmd: epmd,
         })
     }
@@ -135,7 +143,7 @@ impl Relay {
     /// Lets go what is held back, or cuts the connection there.
     pub fn let_go(&self, cut: Option<How>) {
         let mut state = self.shared.state();
-        (state.hold, state.is_held, state.cut) = (None, false, cut);
+        (state.hold, state.is_held, state.released) = (None, false, cut);
         self.shared.changed.notify_all();
     }
 
@@ -146,15 +154,30 @@ impl Relay {
     }
 }
 
-/// Accepts for ever, with a thread for each connection.
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.shared.state().is_over = true;
+        for port in self.doors {
+            // Who waits there for a connection gets one more, and sees that it is over.
+            drop(TcpStream::connect(("127.0.0.1", port)));
+        }
+    }
+}
+
+/// Accepts until the relay is dropped, with a thread for each connection.
 fn serve(
     port: u16,
+    shared: &Arc<Shared>,
     each: impl Fn(TcpStream) -> std::io::Result<()> + Send + Clone + 'static,
 ) -> Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port))
         .map_err(|error| Error::Unexpected(format!("port {port}: {error}")))?;
+    let shared = Arc::clone(shared);
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {
+            if shared.state().is_over {
+                return;
+            }
             let each = each.clone();
             // A connection that breaks is what this is about.
             std::thread::spawn(move || drop(each(client)));
@@ -314,7 +337,7 @@ impl Wire {
                 let wait = self.shared.changed.wait(state);
                 state = wait.unwrap_or_else(PoisonError::into_inner);
             }
-            return state.cut.take();
+            return state.released.take();
         }
         None
     }
