@@ -35,9 +35,9 @@ pub(crate) fn uninstall(session: &mut Session<'_, '_>, vsn: &ReleaseVsn) -> Resu
         }
     };
     session.console.say(&format!("Release {vsn} {words}"));
-    let own = own_directories(session, vsn)?;
-    check_unused(session, vsn, &own)?;
-    put_back_empty(&own)?;
+    let own = Own::of(session, vsn)?;
+    own.check_unused(session, vsn)?;
+    own.put_back_empty()?;
     records::save(&session.root)?;
     session
         .node
@@ -49,62 +49,65 @@ pub(crate) fn uninstall(session: &mut Session<'_, '_>, vsn: &ReleaseVsn) -> Resu
     Ok(())
 }
 
-/// What the release handler deletes with a release: its applications and its ERTS as far as no other
-/// release of `RELEASES` names them, and `releases/<vsn>`.
-fn own_directories(session: &Session<'_, '_>, vsn: &ReleaseVsn) -> Result<Vec<PathBuf>, Failure> {
-    let root = &session.root;
-    let known = records::read(root)?;
-    let (own, others): (Vec<_>, Vec<_>) = known
-        .iter()
-        .partition(|release| release.vsn == vsn.as_str());
-    // By name and version, as the release handler compares them: directories are written in two ways.
-    let is_kept = |app: &str, app_vsn: &str| {
-        let mut libs = others.iter().flat_map(|release| &release.libs);
-        libs.any(|(name, vsn, _)| name == app && vsn == app_vsn)
-    };
-    let mut found = Vec::new();
-    for release in own {
-        for (app, app_vsn, dir) in &release.libs {
-            if !is_kept(app, app_vsn) {
-                found.push(root.path().join(dir));
+/// What the release handler deletes with a release, as far as no other release of `RELEASES` names it.
+struct Own {
+    /// Directories of applications.
+    libs: Vec<PathBuf>,
+    /// `releases/<vsn>` and the release's ERTS.
+    rest: Vec<PathBuf>,
+}
+
+impl Own {
+    fn of(session: &Session<'_, '_>, vsn: &ReleaseVsn) -> Result<Own, Failure> {
+        let root = &session.root;
+        let known = records::read(root)?;
+        let (own, others): (Vec<_>, Vec<_>) = known
+            .iter()
+            .partition(|release| release.vsn == vsn.as_str());
+        // By name and version, as the release handler compares them: directories are written in two
+        // ways.
+        let is_kept = |app: &str, app_vsn: &str| {
+            let mut libs = others.iter().flat_map(|release| &release.libs);
+            libs.any(|(name, vsn, _)| name == app && vsn == app_vsn)
+        };
+        let libs = own.iter().flat_map(|release| &release.libs);
+        let erts = own.iter().map(|release| &release.erts);
+        Ok(Own {
+            libs: libs
+                .filter(|(app, app_vsn, _)| !is_kept(app, app_vsn))
+                .map(|(_, _, dir)| root.path().join(dir))
+                .collect(),
+            rest: erts
+                .filter(|erts| !others.iter().any(|other| other.erts == **erts))
+                .map(|erts| root.erts(erts))
+                .chain([root.release(vsn)])
+                .collect(),
+        })
+    }
+
+    /// Where `RELEASES` is out of date, this is what would end a running node.
+    fn check_unused(&self, session: &mut Session<'_, '_>, vsn: &ReleaseVsn) -> Result<(), Failure> {
+        let path = session.node.code_path()?;
+        let is_used = |dir: &&PathBuf| path.iter().any(|loaded| loaded.starts_with(dir));
+        match self.libs.iter().find(is_used) {
+            None => Ok(()),
+            Some(dir) => Err(Failure::CodeInUse {
+                vsn: vsn.to_string(),
+                dir: dir.clone(),
+            }),
+        }
+    }
+
+    /// The release handler ends at the first directory that is not there any more, and would so never
+    /// get to the end of what a VM that was killed has begun.
+    fn put_back_empty(&self) -> Result<(), Error> {
+        for dir in self.libs.iter().chain(&self.rest) {
+            if dir.symlink_metadata().is_err() {
+                fs::create_dir_all(dir).map_err(|error| Error::io(dir, "create", error))?;
             }
         }
-        if !others.iter().any(|other| other.erts == release.erts) {
-            found.push(root.erts(&release.erts));
-        }
-        found.push(root.release(vsn));
+        Ok(())
     }
-    Ok(found)
-}
-
-/// Where `RELEASES` is out of date, this is what would end a running node.
-fn check_unused(
-    session: &mut Session<'_, '_>,
-    vsn: &ReleaseVsn,
-    own: &[PathBuf],
-) -> Result<(), Failure> {
-    let path = session.node.code_path()?;
-    let used = own
-        .iter()
-        .find(|dir| path.iter().any(|loaded| loaded.starts_with(dir)));
-    match used {
-        None => Ok(()),
-        Some(dir) => Err(Failure::CodeInUse {
-            vsn: vsn.to_string(),
-            dir: dir.clone(),
-        }),
-    }
-}
-
-/// The release handler ends at the first directory that is not there any more, and would so never get
-/// to the end of what a VM that was killed has begun.
-fn put_back_empty(own: &[PathBuf]) -> Result<(), Error> {
-    for dir in own {
-        if dir.symlink_metadata().is_err() {
-            fs::create_dir_all(dir).map_err(|error| Error::io(dir, "create", error))?;
-        }
-    }
-    Ok(())
 }
 
 /// The scripts that the release brought along under names with its version.
