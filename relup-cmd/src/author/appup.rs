@@ -18,7 +18,6 @@ use super::facts::ReleaseFacts;
 use super::kind::Kind;
 use super::make::{about_rules, read_rules, write};
 use super::plan::{HopPlan, plan};
-use super::rules::Rules;
 use super::{read, text};
 use crate::cli;
 use crate::error::Error;
@@ -31,10 +30,7 @@ pub(crate) fn run(
     console: &mut Console<'_>,
     interrupt: &Interrupt,
 ) -> Result<Answer, Error> {
-    let rules = match &args.rules {
-        Some(path) => read_rules(path)?,
-        None => Rules::default(),
-    };
+    let rules = read_rules(args.rules.as_deref())?;
     let (from, to) = read::both(&args.from, &args.to, interrupt)?;
     let options = Options {
         max_modules: args.max_modules,

@@ -32,10 +32,7 @@ pub(crate) fn run(
     console: &mut Console<'_>,
     interrupt: &Interrupt,
 ) -> Result<Answer, Error> {
-    let rules = match &args.rules {
-        Some(path) => read_rules(path)?,
-        None => Rules::default(),
-    };
+    let rules = read_rules(args.rules.as_deref())?;
     let (from, to) = if args.reverse {
         read::both(&args.to, &args.from, interrupt)?
     } else {
@@ -174,8 +171,11 @@ pub(super) fn about_rules(error: AuthorError, file: Option<&Path>) -> AuthorErro
     }
 }
 
-/// Reads a rules file.
-pub(super) fn read_rules(path: &Path) -> Result<Rules, AuthorError> {
+/// Reads a rules file; without one there are no rules.
+pub(super) fn read_rules(path: Option<&Path>) -> Result<Rules, AuthorError> {
+    let Some(path) = path else {
+        return Ok(Rules::default());
+    };
     let text =
         regular::read_text(path, MAX_RULES).map_err(|error| AuthorError::CannotReadRules {
             path: path.to_owned(),
