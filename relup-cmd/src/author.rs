@@ -1,8 +1,8 @@
 //! Authoring: hops and appups made and checked from two release trees, without a node.
 //!
 //! Exists so that the mistakes of hops written by hand are found, or not made, on the machine of
-//! whoever writes them. Nothing here needs an installation or a VM, and nothing but the file that was
-//! asked for is written.
+//! whoever writes them. Nothing here needs an installation or a node; where only a VM knows, that of
+//! the release is asked. Nothing but the files that were asked for is written.
 //!
 //! | module | what it is |
 //! |---|---|
@@ -13,6 +13,8 @@
 //! | `rules` | what an author wants decided otherwise |
 //! | `decide`, `order`, `plan` | what is to be done, and in which order |
 //! | [`appup`] | the same in the form of OTP's appups |
+//! | `place` | a release whose own VM can be asked |
+//! | [`otp_relup`] | OTP's relup, made by that release's systools |
 //! | `text`, [`make`] | the hop file, with the reasons for every line |
 //! | [`lint`] | what is wrong with a hop that somebody has written |
 
@@ -27,6 +29,8 @@ pub(crate) mod kind;
 pub(crate) mod lint;
 pub(crate) mod make;
 mod order;
+pub(crate) mod otp_relup;
+mod place;
 mod plan;
 pub(crate) mod read;
 pub(crate) mod rules;

@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Make(Make),
     /// Write OTP's .appup for each application whose version differs between two releases
     Appup(Appup),
+    /// Write OTP's relup between two releases, with the systools of the newer one; needs no node
+    Relup(Relup),
     /// Find what is wrong with a hop file before it reaches a node; needs no node and no installation
     Lint(Lint),
     /// Verify and extract a tarball into a directory of its own, for measurements
@@ -199,18 +201,25 @@ pub(crate) struct Make {
     /// Write the way back: from TO to FROM
     #[arg(long)]
     pub(crate) reverse: bool,
-    /// Restart an application as a whole when more of its modules change
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    pub(crate) max_modules: usize,
-    /// Take decisions for single modules and applications from this TOML file
-    #[arg(long, value_name = "FILE")]
-    pub(crate) rules: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) choices: Choices,
     /// Write a hop to another minor version, and one that leaves out what only a restart changes
     #[arg(long)]
     pub(crate) force: bool,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What an author decides for all of a release.
+#[derive(Debug, Args)]
+pub(crate) struct Choices {
+    /// Restart an application as a whole when more of its modules change
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) max_modules: usize,
+    /// Take decisions for single modules and applications from this TOML file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rules: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -224,12 +233,45 @@ pub(crate) struct Appup {
     /// An existing directory for the files APPLICATION.appup; without it, standard output
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
-    /// Restart an application as a whole when more of its modules change
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    pub(crate) max_modules: usize,
-    /// Take decisions for single modules and applications from this TOML file
-    #[arg(long, value_name = "FILE")]
-    pub(crate) rules: Option<PathBuf>,
+    /// Write it also where the application's own appup leads from one version to the other
+    #[arg(long)]
+    pub(crate) ignore_own: bool,
+    #[command(flatten)]
+    pub(crate) choices: Choices,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(crate) struct Older {
+    /// The version to upgrade from: a release in releases/ of TO, or a tarball beside it
+    #[arg(long, value_name = "VSN")]
+    pub(crate) upfrom: Option<ReleaseVsn>,
+    /// Upgrade from the one other release in releases/ of TO; so it is without any of the three
+    #[arg(long)]
+    pub(crate) upgrade: bool,
+    /// The release to upgrade from: its .tar.gz, or the directory that it was unpacked to
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) from: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Relup {
+    /// The newer release: its .tar.gz, or a directory, which may hold older releases as well
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) to: PathBuf,
+    #[command(flatten)]
+    pub(crate) older: Older,
+    /// Where to write the relup, e.g. releases/VSN/relup; without it, to standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Take APPLICATION.appup from this directory before those of the applications themselves
+    #[arg(long, value_name = "DIR")]
+    pub(crate) appups: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) choices: Choices,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -288,6 +330,7 @@ impl Command {
             | Command::Prune(_)
             | Command::Make(_)
             | Command::Appup(_)
+            | Command::Relup(_)
             | Command::Lint(_)
             | Command::Stage(_) => false,
         }
@@ -297,7 +340,7 @@ impl Command {
     pub(crate) fn is_for_authors(&self) -> bool {
         matches!(
             self,
-            Command::Make(_) | Command::Appup(_) | Command::Lint(_)
+            Command::Make(_) | Command::Appup(_) | Command::Relup(_) | Command::Lint(_)
         )
     }
 
@@ -312,6 +355,7 @@ impl Command {
             Command::Prune(prune) => prune.json,
             Command::Make(make) => make.json,
             Command::Appup(appup) => appup.json,
+            Command::Relup(relup) => relup.json,
             Command::Lint(lint) => lint.json,
             Command::ListSupportedPaths(plain)
             | Command::Logs(plain)

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::author::{appup, lint, make};
+use crate::author::{appup, lint, make, otp_relup};
 use crate::cli::{Cli, Command};
 use crate::error::Error;
 use crate::install::Install;
@@ -125,6 +125,7 @@ pub(crate) fn perform(
         Command::Stage(args) => measure::run(args, interrupt),
         Command::Make(args) => make::run(args, console, interrupt),
         Command::Appup(args) => appup::run(args, console, interrupt),
+        Command::Relup(args) => otp_relup::run(args, console, interrupt),
         Command::Lint(args) => lint::run(args, Some(node), console, interrupt),
     };
     end(result, console)
@@ -140,6 +141,7 @@ fn author(
     match command {
         Command::Make(args) => end(make::run(args, console, interrupt), console),
         Command::Appup(args) => end(appup::run(args, console, interrupt), console),
+        Command::Relup(args) => end(otp_relup::run(args, console, interrupt), console),
         Command::Lint(args) => end(lint::run(args, node, console, interrupt), console),
         // Guarded by [`Command::is_for_authors`].
         _ => USAGE,

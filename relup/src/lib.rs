@@ -15,6 +15,7 @@
 //! | [`term`] | Erlang literals in text form, terms in the external format | `.relup` and `.rel` files, modules |
 //! | [`beam`] | compiled modules: code, imports, exports, what a process's state is | their bytes |
 //! | [`app_file`] | `lib/<app>/ebin/<app>.app` | its text |
+//! | [`appup_file`] | `lib/<app>/ebin/<app>.appup` | its text |
 //! | [`rel_file`] | `releases/<vsn>/<name>.rel` | its text |
 //! | [`hop`] | `*.relup` files | their text |
 //! | [`sidecar`] | `<tarball>.sha256` | its bytes |
@@ -25,6 +26,7 @@
 //! | [`node`] | the data that crosses to and from a running node | the node |
 
 pub mod app_file;
+pub mod appup_file;
 pub mod assessment;
 pub mod beam;
 pub mod build_info;

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use md5::Digest;
 use relup::app_file::AppFile;
 use relup::rel_file::RelFile;
+use relup::vsn::ReleaseVsn;
 
 use super::error::AuthorError;
 use super::facts::ModuleFacts;
@@ -39,6 +40,8 @@ pub(crate) enum Wanted {
     BuildInfo { vsn: String },
     /// `lib/<dir>/ebin/*.app`.
     App { dir: String },
+    /// `lib/<dir>/ebin/*.appup`.
+    Appup { dir: String },
     /// `lib/<dir>/ebin/*.beam`, or one of the directories of consolidated protocols.
     Beam {
         dir: Option<String>,
@@ -74,12 +77,17 @@ impl Wanted {
                     })
                 } else {
                     // A directory is called after its application and that one's version.
-                    let own_app = file
-                        .strip_suffix(".app")
-                        .and_then(|app| dir.strip_prefix(app))
-                        .is_some_and(|vsn| vsn.starts_with('-'));
-                    let is_app = *place == "ebin" && own_app;
-                    is_app.then(|| Wanted::App { dir: own(dir) })
+                    let is_own = |end: &str| {
+                        let app = file.strip_suffix(end);
+                        let vsn = app.and_then(|app| dir.strip_prefix(app));
+                        *place == "ebin" && vsn.is_some_and(|vsn| vsn.starts_with('-'))
+                    };
+                    let dir = own(dir);
+                    if is_own(".app") {
+                        Some(Wanted::App { dir })
+                    } else {
+                        is_own(".appup").then_some(Wanted::Appup { dir })
+                    }
                 }
             }
             ["lib", dir, "priv", rest @ .., file] => is_library(file).then(|| Wanted::Library {
@@ -99,9 +107,11 @@ impl Wanted {
     pub(crate) fn max_len(&self) -> u64 {
         match self {
             Wanted::Beam { .. } | Wanted::Library { .. } => MAX_BINARY,
-            Wanted::Vars | Wanted::Rel { .. } | Wanted::BuildInfo { .. } | Wanted::App { .. } => {
-                MAX_TEXT
-            }
+            Wanted::Vars
+            | Wanted::Rel { .. }
+            | Wanted::BuildInfo { .. }
+            | Wanted::App { .. }
+            | Wanted::Appup { .. } => MAX_TEXT,
         }
     }
 }
@@ -121,6 +131,8 @@ fn is_library(file: &str) -> bool {
 pub(crate) struct Collector<'p> {
     side: Side,
     pool: &'p Pool,
+    /// The version that is wanted; without one, the version that the release says it is.
+    vsn: Option<ReleaseVsn>,
     files: Files,
 }
 
@@ -138,6 +150,7 @@ struct Files {
 #[derive(Debug, Default)]
 struct Dir {
     app: Option<AppFile>,
+    appup: Option<String>,
     modules: BTreeMap<String, ModuleFacts>,
     protocols: BTreeMap<String, ModuleFacts>,
     libraries: BTreeMap<String, [u8; 16]>,
@@ -145,9 +158,14 @@ struct Dir {
 
 impl<'p> Collector<'p> {
     /// Nothing yet of one of the two releases.
-    pub(crate) fn new(side: Side, pool: &'p Pool) -> Self {
+    pub(crate) fn new(side: Side, pool: &'p Pool, vsn: Option<ReleaseVsn>) -> Self {
         let files = Files::default();
-        Collector { side, pool, files }
+        Collector {
+            side,
+            pool,
+            vsn,
+            files,
+        }
     }
 
     /// Takes a file in. The error is a reason, without the file's name.
@@ -172,6 +190,13 @@ impl<'p> Collector<'p> {
                 let app = AppFile::parse(&text()?).map_err(|error| error.to_string())?;
                 let dir = self.files.dirs.entry(dir).or_default();
                 twice(dir.app.replace(app).is_some())
+            }
+            Wanted::Appup { dir } => {
+                // What is not UTF-8 was Latin-1 once, whose bytes are its characters.
+                let text =
+                    text().unwrap_or_else(|_| bytes.iter().copied().map(char::from).collect());
+                let dir = self.files.dirs.entry(dir).or_default();
+                twice(dir.appup.replace(text).is_some())
             }
             Wanted::Beam {
                 dir,
@@ -210,9 +235,13 @@ impl<'p> Collector<'p> {
                 reason: "releases/emqx_vars: no such file".to_owned(),
             });
         };
-        Identity::parse(text, source, &|name| {
+        let mut identity = Identity::parse(text, source, &|name| {
             name.ends_with("RUNNER_ROOT_DIR").then(|| "/".to_owned())
-        })
+        })?;
+        if let Some(vsn) = &self.vsn {
+            identity.vsn = vsn.clone();
+        }
+        Ok(identity)
     }
 
     /// The `.rel` file of the release.
@@ -282,7 +311,12 @@ mod tests {
                 Some(Wanted::App { dir: "a-1".into() }),
             ),
             ("lib/a-1/ebin/b.app", None),
-            ("lib/a-1/ebin/a.appup", None),
+            (
+                "lib/a-1/ebin/a.appup",
+                Some(Wanted::Appup { dir: "a-1".into() }),
+            ),
+            ("lib/a-1/ebin/b.appup", None),
+            ("lib/a-1/consolidated/a.appup", None),
             ("lib/a-1/ebin/b.beam", Some(beam(Some("a-1"), false))),
             ("lib/a-1/ebin/.beam", None),
             ("lib/a-1/consolidated/B.beam", Some(beam(Some("a-1"), true))),

@@ -130,6 +130,12 @@ impl<'a> ReleaseDiff<'a> {
     pub(crate) fn modules_of(&self, app: &str) -> impl Iterator<Item = &ModuleDiff<'a>> {
         self.modules.iter().filter(move |module| module.app == app)
     }
+
+    /// Takes applications that both have out of the comparison.
+    pub(crate) fn leave_out(&mut self, is_left_out: impl Fn(&str) -> bool) {
+        self.changed.retain(|app| !is_left_out(app.name));
+        self.modules.retain(|module| !is_left_out(module.app));
+    }
 }
 
 fn application<'a>(name: &'a str, from: &'a AppFacts, to: &'a AppFacts) -> Option<AppDiff<'a>> {

@@ -32,6 +32,22 @@ pub(crate) enum AuthorError {
     /// What was made is no hop: a fault of this program, not of its user.
     #[error("the hop that was made does not read back: {0}")]
     NotReadBack(String),
+    /// The release to upgrade from is not at hand.
+    #[error("{vsn} is neither in {} nor a tarball in {}", releases.display(), beside.display())]
+    NoOlderRelease {
+        vsn: String,
+        releases: PathBuf,
+        beside: PathBuf,
+    },
+    /// Which release is the one before is not to be told.
+    #[error("{} has {found}", releases.display())]
+    WhichOlder { releases: PathBuf, found: String },
+    /// The release's own VM could not be asked.
+    #[error("{reason}")]
+    NoAnswer { reason: String },
+    /// `systools` makes no relup of it.
+    #[error("systools: {reason}")]
+    Systools { reason: String },
     /// The hop that is to be checked can't be read.
     #[error("{}: {reason}", path.display())]
     UnreadableHop { path: PathBuf, reason: String },
@@ -61,6 +77,11 @@ impl AuthorError {
             AuthorError::CannotReadRules { .. } => "cannot_read_rules",
             AuthorError::InvalidRules { .. } => "invalid_rules",
             AuthorError::NotReadBack(_) => "invalid_relup_file",
+            AuthorError::NoOlderRelease { .. } | AuthorError::WhichOlder { .. } => {
+                "no_older_release"
+            }
+            AuthorError::NoAnswer { .. } => "release_cannot_run",
+            AuthorError::Systools { .. } => "systools_failed",
             AuthorError::UnreadableHop { .. } => "cannot_read_hop",
             AuthorError::Findings(_) => "lint_failed",
         }
@@ -87,6 +108,18 @@ impl AuthorError {
                 "mend that line; a rule is [module.\"NAME\"] or [application.\"NAME\"] with instruction = \"load_module\", \"update\", \"restart_application\" or \"skip\""
             }
             AuthorError::NotReadBack(_) => "report this, with the two releases",
+            AuthorError::NoOlderRelease { .. } => {
+                "name the release itself, a tarball or a directory, with --from"
+            }
+            AuthorError::WhichOlder { .. } => {
+                "name the version to upgrade from with --upfrom, or a release with --from"
+            }
+            AuthorError::NoAnswer { .. } => {
+                "give a release with its runtime that this machine can run"
+            }
+            AuthorError::Systools { .. } => {
+                "mend the appup or the release that it names; `emqx relup appup --ignore-own` shows what would be made"
+            }
             AuthorError::UnreadableHop { .. } => "give the path of a hop file *.relup",
             AuthorError::Findings(_) => "each finding above names its remedy",
         };

@@ -45,6 +45,8 @@ pub(crate) struct ReleaseFacts {
 pub(crate) struct AppFacts {
     /// Its specification.
     pub(crate) file: AppFile,
+    /// The text of its own appup, if it has one.
+    pub(crate) appup: Option<String>,
     /// How a boot starts it.
     pub(crate) start: StartType,
     /// The modules that it has, listed or not, by name.

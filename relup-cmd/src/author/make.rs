@@ -32,7 +32,7 @@ pub(crate) fn run(
     console: &mut Console<'_>,
     interrupt: &Interrupt,
 ) -> Result<Answer, Error> {
-    let rules = read_rules(args.rules.as_deref())?;
+    let rules = read_rules(&args.choices)?;
     let (from, to) = if args.reverse {
         read::both(&args.to, &args.from, interrupt)?
     } else {
@@ -40,15 +40,15 @@ pub(crate) fn run(
     };
     check(&from, &to, args.force)?;
     let options = Options {
-        max_modules: args.max_modules,
+        max_modules: args.choices.max_modules,
         rules: &rules,
         force: args.force,
         is_reverse: args.reverse,
         needs_version: true,
     };
     let diff = compare(&from, &to);
-    let mut hop = plan(&diff, &from, &to, &options)
-        .map_err(|error| about_rules(error, args.rules.as_deref()))?;
+    let mut hop =
+        plan(&diff, &from, &to, &options).map_err(|error| about_rules(error, &args.choices))?;
     let about = about(&from, &to, args.reverse, &mut hop);
     let text = text::render(&hop, &from.vsn, &to.vsn, &about)?;
     for warning in &hop.warnings {
@@ -161,10 +161,10 @@ fn answer(hop: &HopPlan, from: &ReleaseFacts, to: &ReleaseFacts) -> Answer {
 }
 
 /// A refused rule, with the file that it stands in.
-pub(super) fn about_rules(error: AuthorError, file: Option<&Path>) -> AuthorError {
-    match (error, file) {
+pub(super) fn about_rules(error: AuthorError, choices: &cli::Choices) -> AuthorError {
+    match (error, &choices.rules) {
         (AuthorError::InvalidRules { error, .. }, Some(path)) => AuthorError::InvalidRules {
-            path: path.to_owned(),
+            path: path.clone(),
             error,
         },
         (error, _) => error,
@@ -172,8 +172,8 @@ pub(super) fn about_rules(error: AuthorError, file: Option<&Path>) -> AuthorErro
 }
 
 /// Reads a rules file; without one there are no rules.
-pub(super) fn read_rules(path: Option<&Path>) -> Result<Rules, AuthorError> {
-    let Some(path) = path else {
+pub(super) fn read_rules(choices: &cli::Choices) -> Result<Rules, AuthorError> {
+    let Some(path) = &choices.rules else {
         return Ok(Rules::default());
     };
     let text =

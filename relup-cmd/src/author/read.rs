@@ -8,6 +8,7 @@ use std::thread;
 
 use fs_err as fs;
 use relup::layout::Tree;
+use relup::vsn::ReleaseVsn;
 
 use super::collect::pool::{Pool, Side};
 use super::collect::{Collector, Gathered, Wanted, unusable};
@@ -21,18 +22,34 @@ use crate::tarball::Tarball;
 /// How deep below `priv` a library may lie.
 const PRIV_DEPTH: usize = 8;
 
+/// A release that is to be read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source<'a> {
+    /// Its tarball, or a directory.
+    pub(crate) path: &'a Path,
+    /// Which of the releases in the directory; without one, the release that it says it is.
+    pub(crate) vsn: Option<&'a ReleaseVsn>,
+}
+
+impl<'a> From<&'a PathBuf> for Source<'a> {
+    fn from(path: &'a PathBuf) -> Self {
+        Source { path, vsn: None }
+    }
+}
+
 /// Reads both releases, each by a thread of its own.
-pub(crate) fn both(
-    from: &Path,
-    to: &Path,
+pub(crate) fn both<'a>(
+    from: impl Into<Source<'a>>,
+    to: impl Into<Source<'a>>,
     interrupt: &Interrupt,
 ) -> Result<(ReleaseFacts, ReleaseFacts), Error> {
+    let (from, to) = (from.into(), to.into());
     let pool = Pool::default();
     let (from, to) = thread::scope(|scope| {
         let other = scope.spawn(|| gather(from, Side::From, &pool, interrupt));
         let to = gather(to, Side::To, &pool, interrupt);
         let from = other.join().map_err(|_| Error::Io {
-            what: format!("reading {}", from.display()),
+            what: format!("reading {}", from.path.display()),
             source: std::io::Error::other("its thread panicked"),
         })?;
         Ok::<_, Error>((from?, to?))
@@ -45,8 +62,14 @@ pub(crate) fn both(
 }
 
 /// Reads one release from its tarball or its directory.
-fn gather(path: &Path, side: Side, pool: &Pool, interrupt: &Interrupt) -> Result<Gathered, Error> {
-    let collector = Collector::new(side, pool);
+fn gather(
+    source: Source<'_>,
+    side: Side,
+    pool: &Pool,
+    interrupt: &Interrupt,
+) -> Result<Gathered, Error> {
+    let path = source.path;
+    let collector = Collector::new(side, pool, source.vsn.cloned());
     let collector = if path.is_dir() {
         directory(path, collector, interrupt)?
     } else {

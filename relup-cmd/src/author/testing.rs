@@ -163,6 +163,7 @@ pub(crate) fn release(vsn: &str, apps: &[App]) -> ReleaseFacts {
         let text = format!("{{application,{},[{{vsn,\"1\"}}{}]}}.", app.name, app.keys);
         let about = AppFacts {
             file: AppFile::parse(&text).expect("a specification"),
+            appup: None,
             start: app.start,
             modules,
             libraries: app

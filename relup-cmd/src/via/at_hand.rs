@@ -48,7 +48,7 @@ impl AtHand {
     ///
     /// # Errors
     /// There are several, and none is called like the target.
-    pub(super) fn named(
+    pub(crate) fn named(
         &self,
         vsn: &str,
         target: &Path,

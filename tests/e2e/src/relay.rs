@@ -57,6 +57,8 @@ struct State {
     cut: Option<How>,
     /// Where the node really listens.
     node: u16,
+    /// Connections of commands that stand.
+    open: usize,
     is_over: bool,
 }
 
@@ -126,6 +128,13 @@ impl Relay {
     #[must_use]
     pub fn has_cut(&self) -> bool {
         self.shared.state().plan.is_none()
+    }
+
+    /// Waits until every command that has spoken to the node is gone, with its last message.
+    pub fn wait_until_quiet(&self) -> Result<()> {
+        process::wait_until("connections to end", process::HANG, || {
+            Ok(self.shared.state().open == 0)
+        })
     }
 
     /// Holds back what commands say, from the first message for which the condition is true.
@@ -257,7 +266,10 @@ impl Wire {
         );
         drop((client, node));
         std::thread::spawn(move || back.pump());
-        there.pump()
+        shared.state().open += 1;
+        let end = there.pump();
+        shared.state().open -= 1;
+        end
     }
 
     /// Passes on message after message. Those of the handshake have lengths of two bytes, and the

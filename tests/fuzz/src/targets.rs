@@ -2,6 +2,7 @@
 
 use crate::{Target, mend};
 use relup::app_file::AppFile;
+use relup::appup_file::AppupFile;
 use relup::assessment::Assessment;
 use relup::beam::{Module, state_changes};
 use relup::build_info::BuildInfo;
@@ -248,6 +249,13 @@ fn release(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let _ = RelFile::parse(&text);
     let _ = AppFile::parse(&text);
+    if let Ok(appup) = AppupFile::parse(&text) {
+        // An entry that is kept is written into another appup.
+        for entry in appup.up.iter().chain(&appup.down) {
+            let again = parse_terms(&format!("{}.", entry.term));
+            assert_eq!(again, Ok(vec![entry.term.clone()]), "{}", entry.term);
+        }
+    }
     let about = BuildInfo::parse(&text);
     let _ = (about.arch(), about.os(), about.erlang(), about.wordsize());
 }

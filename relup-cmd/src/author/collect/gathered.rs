@@ -98,6 +98,7 @@ impl Dir {
         }
         Ok(AppFacts {
             file,
+            appup: self.appup,
             start,
             modules: self.modules,
             libraries: self.libraries,

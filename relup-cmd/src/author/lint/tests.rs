@@ -137,6 +137,7 @@ fn release(vsn: &str, erlang: &str, lines: &str) -> ReleaseFacts {
                 start_phases: None,
                 env: Vec::new(),
             },
+            appup: None,
             start: StartType::Permanent,
             modules: BTreeMap::new(),
             libraries: BTreeMap::new(),

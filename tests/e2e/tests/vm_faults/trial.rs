@@ -52,6 +52,8 @@ impl Trial {
         })?;
         let relay = relay.ok_or_else(|| e2e::Error::Unexpected("no relay".to_owned()))?;
         let hop = point.arrange(&mut scene)?;
+        // What is held has to be what the upgrade says.
+        relay.wait_until_quiet()?;
         match point {
             Point::BeforeConnecting => relay.hold_when(|| true),
             Point::AfterIntent => {
