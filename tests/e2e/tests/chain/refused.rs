@@ -1,9 +1,10 @@
 //! What is wrong with a chain is found before its first hop.
 
 use crate::scene::{second_hop, tarball, two_hops_away};
-use e2e::sample::{V5, V6};
+use e2e::sample::{V5, V6, with_suffix};
 use e2e::tarball::{Edit, rewrite};
 use e2e::witness::{Witness, error_name, faults_of_words, relup_json};
+use minisign::KeyPair;
 use std::path::{Path, PathBuf};
 
 #[test]
@@ -87,6 +88,83 @@ fn what_is_wrong_anywhere_on_the_way_is_refused_before_the_first_hop() -> e2e::R
         &tarball(V5)?,
     ])?;
     assert_eq!(wrong.code, Some(2), "{wrong}");
+    install.stop()?;
+    Ok(())
+}
+
+/// Signs a tarball.
+fn sign(keys: &KeyPair, tarball: &Path) -> e2e::Result<()> {
+    let bytes = fs_err::read(tarball)?;
+    let signed = minisign::sign(Some(&keys.pk), &keys.sk, &bytes[..], Some("a test"), None);
+    Ok(fs_err::write(
+        with_suffix(tarball, ".minisig"),
+        signed.map_err(odd)?.to_string(),
+    )?)
+}
+
+fn odd(error: minisign::PError) -> e2e::Error {
+    e2e::Error::Unexpected(format!("minisign: {error}"))
+}
+
+#[test]
+fn a_demanded_signature_is_demanded_of_every_release_on_the_way() -> e2e::Result<()> {
+    let install = two_hops_away()?;
+    install.start()?;
+    let dir = install.scratch().join("signed ones");
+    fs_err::create_dir_all(&dir)?;
+    let [between, target] = [V5, V6].map(|vsn| {
+        let path = dir.join(format!("emqx-enterprise-{vsn}-debian12-amd64.tar.gz"));
+        fs_err::copy(tarball(vsn)?, &path)?;
+        e2e::tarball::seal(&path)?;
+        Ok::<_, e2e::Error>(path)
+    });
+    let (between, target) = (between?, target?);
+    let keys = KeyPair::generate_unencrypted_keypair().map_err(odd)?;
+    let key = dir.join("key.pub");
+    fs_err::write(&key, keys.pk.to_box().map_err(odd)?.to_string())?;
+    let (words, via, key) = (
+        target.to_string_lossy(),
+        dir.to_string_lossy(),
+        key.to_string_lossy(),
+    );
+    let words = [
+        "upgrade",
+        &words,
+        "--via",
+        &via,
+        "--require-signature",
+        "--pubkey",
+        &key,
+    ];
+
+    sign(&keys, &target)?;
+    let refuse = |error: &str| -> e2e::Result<()> {
+        let witness = Witness::of_running(&install)?;
+        let (finished, json) = relup_json(&install, &words)?;
+        assert_eq!(error_name(&json), error, "{finished}");
+        assert!(
+            finished.stdout.contains(&*between.to_string_lossy()),
+            "{finished}"
+        );
+        assert_eq!(
+            witness.differences(&install)?,
+            Vec::<String>::new(),
+            "{error}"
+        );
+        Ok(())
+    };
+    refuse("missing_signature")?;
+    sign(
+        &KeyPair::generate_unencrypted_keypair().map_err(odd)?,
+        &between,
+    )?;
+    refuse("invalid_signature")?;
+    sign(&keys, &between)?;
+    let done = install
+        .emqx(&[&["relup"], &words[..]].concat())?
+        .success()?;
+    assert_eq!(done.stdout.matches("good signature").count(), 2, "{done}");
+    assert_eq!(e2e::node::version(&install)?, V6);
     install.stop()?;
     Ok(())
 }
