@@ -98,11 +98,11 @@ fn sign(keys: &KeyPair, tarball: &Path) -> e2e::Result<()> {
     let signed = minisign::sign(Some(&keys.pk), &keys.sk, &bytes[..], Some("a test"), None);
     Ok(fs_err::write(
         with_suffix(tarball, ".minisig"),
-        signed.map_err(odd)?.to_string(),
+        signed.map_err(|error| odd(&error))?.to_string(),
     )?)
 }
 
-fn odd(error: minisign::PError) -> e2e::Error {
+fn odd(error: &minisign::PError) -> e2e::Error {
     e2e::Error::Unexpected(format!("minisign: {error}"))
 }
 
@@ -119,9 +119,12 @@ fn a_demanded_signature_is_demanded_of_every_release_on_the_way() -> e2e::Result
         Ok::<_, e2e::Error>(path)
     });
     let (between, target) = (between?, target?);
-    let keys = KeyPair::generate_unencrypted_keypair().map_err(odd)?;
+    let keys = KeyPair::generate_unencrypted_keypair().map_err(|error| odd(&error))?;
     let key = dir.join("key.pub");
-    fs_err::write(&key, keys.pk.to_box().map_err(odd)?.to_string())?;
+    fs_err::write(
+        &key,
+        keys.pk.to_box().map_err(|error| odd(&error))?.to_string(),
+    )?;
     let (words, via, key) = (
         target.to_string_lossy(),
         dir.to_string_lossy(),
@@ -155,7 +158,7 @@ fn a_demanded_signature_is_demanded_of_every_release_on_the_way() -> e2e::Result
     };
     refuse("missing_signature")?;
     sign(
-        &KeyPair::generate_unencrypted_keypair().map_err(odd)?,
+        &KeyPair::generate_unencrypted_keypair().map_err(|error| odd(&error))?,
         &between,
     )?;
     refuse("invalid_signature")?;
