@@ -195,7 +195,7 @@ fn outcome(base: &BaseRoot, attempt: &Attempt) -> AttemptResult {
             .is_some_and(|vsn| base.deployed(&vsn).path().symlink_metadata().is_err()),
         (Action::LogsClear | Action::Other(_), _) | (_, Marker::Damaged(_)) => false,
         (_, Marker::Current(vsn)) => is(vsn.as_str(), &attempt.to),
-        (Action::Rollback | Action::Fallback, Marker::Absent) => {
+        (Action::Rollback | Action::Fallback | Action::Package, Marker::Absent) => {
             original(base).is_some_and(|vsn| is(&vsn, &attempt.to))
         }
         (Action::Upgrade | Action::ColdUpgrade, Marker::Absent) => false,

@@ -48,6 +48,8 @@ pub enum Action {
     Rollback,
     /// The launcher went back to the base because the tree did not boot.
     Fallback,
+    /// A package was installed over the base that is later than the tree that the marker named.
+    Package,
     /// A deployed tree was removed.
     Prune,
     /// The journal was emptied.
@@ -178,6 +180,7 @@ impl Action {
             Self::ColdUpgrade => "cold-upgrade",
             Self::Rollback => "rollback",
             Self::Fallback => "fallback",
+            Self::Package => "package",
             Self::Prune => "prune",
             Self::LogsClear => "logs-clear",
             Self::Other(name) => name,

@@ -6,10 +6,13 @@
 //! written down once. It never asks the disk whether a path exists. Data comes from the launcher's
 //! observation of its own executable, and from versions, which are safe components by type.
 
+mod seat;
+
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
 use crate::vsn::ReleaseVsn;
+pub use seat::Seat;
 
 /// What temporary names in `relup/` begin with; see [`is_leftover`].
 const LEFTOVERS: [&str; 6] = [

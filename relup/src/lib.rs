@@ -8,6 +8,7 @@
 //! | module | what it knows | where its data comes from |
 //! |---|---|---|
 //! | [`vsn`] | what a release version may look like | `REL_VSN`, hop files, the marker |
+//! | [`precedence`] | which of two versions is the later one, where they tell | the versions |
 //! | [`layout`] | every path of a release tree | the root directories |
 //! | [`marker`] | `relup/current` | its bytes |
 //! | [`vars`] | `releases/emqx_vars` | its text, and a look-up for the environment |
@@ -38,6 +39,7 @@ pub mod layout;
 pub mod manifest;
 pub mod marker;
 pub mod node;
+pub mod precedence;
 pub mod rel_file;
 pub mod releases_file;
 pub mod sidecar;

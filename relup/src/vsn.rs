@@ -2,7 +2,8 @@
 //!
 //! A version is the one piece of text that travels from a tarball into paths, commands and the
 //! marker, so it is checked once, here, and nowhere trusted as a plain string. It must never be
-//! used to order releases: versions such as `5.6.1+patch.A` have no order that means anything.
+//! used to order releases: versions such as `5.6.1+patch.A` have no order that means anything, and
+//! `precedence` knows of the others.
 //! Data comes from `REL_VSN`, from hop files, from the marker and from the running node.
 
 use std::fmt;

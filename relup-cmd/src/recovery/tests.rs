@@ -66,6 +66,8 @@ fn an_attempt_whose_marker_is_there_has_done_what_it_was_asked() {
     check(&site, Ok(()));
     let site = interrupted("rollback", "started", NEW, OLD);
     check(&site, Ok(()));
+    let site = interrupted("package", "started", NEW, OLD);
+    check(&site, Ok(()));
     let site = interrupted("rollback", "started", "5.10.6", OLD);
     write(&site.base().marker(), "5.10.6\n");
     check(&site, Err("after started; the next start boots 5.10.6"));

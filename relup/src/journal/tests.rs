@@ -115,6 +115,7 @@ fn every_step_and_action_is_written_under_its_own_name() {
         Action::Upgrade,
         Action::Rollback,
         Action::Fallback,
+        Action::Package,
         Action::LogsClear,
         Action::ColdUpgrade,
         Action::Prune,

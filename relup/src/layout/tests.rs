@@ -131,3 +131,15 @@ fn a_component_can_not_leave_its_directory() {
         assert_eq!(is_component(name), expected, "{name:?}");
     }
 }
+
+#[test]
+fn what_the_launcher_replaces_is_kept_beside_it() {
+    let tree = Tree::new("/opt/emqx".into()).expect("an absolute path");
+    let (seat, second) = (tree.seat(), tree.second_seat());
+    assert_eq!(seat.path(), tree.launcher());
+    check(&seat.kept(), "/opt/emqx/bin/emqx.sh");
+    check(&seat.temp(), "/opt/emqx/bin/.emqx.new");
+    check(&seat.kept_temp(), "/opt/emqx/bin/.emqx.sh.new");
+    check(&second.path(), "/opt/emqx/bin/emqx_ctl");
+    check(&second.kept(), "/opt/emqx/bin/emqx_ctl.sh");
+}
