@@ -40,6 +40,7 @@ pub enum Command {
     Upgrade,
     Downgrade,
     Uninstall,
+    Itself,
     Version,
     Completions,
     Man,
@@ -277,6 +278,14 @@ pub const COMMANDS: &[Explanation] = &[
         about: &[
             "Call MODULE:FUNCTION with Erlang terms as arguments and print the result.",
             "Waits 60 seconds at most.",
+        ],
+    },
+    Explanation {
+        command: Command::Itself,
+        names: &["self"],
+        arguments: "COMMAND",
+        about: &[
+            "Put this program into an installation, or take it out; `self --help` tells more.",
         ],
     },
     Explanation {

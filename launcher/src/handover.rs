@@ -5,7 +5,7 @@
 //! Whether the file is such a launcher is read off the file; it is not run to find out. Where it
 //! can't be run after all, this launcher goes on by itself.
 
-mod candidate;
+pub mod candidate;
 mod note;
 
 use std::ffi::OsString;
@@ -81,7 +81,7 @@ pub fn hand_over(host: &Host, release: &Release, command: Command, words: &[OsSt
     let Some(hot) = &release.install.hot else {
         return;
     };
-    let stays = command == Command::Relup || command.manages_releases();
+    let stays = matches!(command, Command::Relup | Command::Itself) || command.manages_releases();
     if stays || host.depth >= MAX_DEPTH || !is_on(&host.env, &warn) {
         return;
     }

@@ -41,9 +41,9 @@ pub fn parse(called_as: &OsStr, words: &[OsString]) -> Invocation {
         return Invocation::Unknown(name.into_owned());
     };
     match command {
-        // These two have help of their own.
+        // These have help of their own.
         Command::Ctl => ctl(rest),
-        Command::Relup => Invocation::Run(Command::Relup, rest.to_vec()),
+        Command::Relup | Command::Itself => Invocation::Run(command, rest.to_vec()),
         // An option that asks for help must never boot or stop anything.
         other if rest.first().is_some_and(is_call_for_help) => Invocation::CommandHelp(other),
         other => Invocation::Run(other, rest.to_vec()),
@@ -114,6 +114,11 @@ mod tests {
             "emqx",
             &["ctl", "relup", "status"],
             &run(Command::Relup, &["status"]),
+        );
+        check(
+            "emqx",
+            &["self", "--help"],
+            &run(Command::Itself, &["--help"]),
         );
         check(
             "emqx_ctl",

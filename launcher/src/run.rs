@@ -14,6 +14,7 @@ use crate::completions;
 use crate::error::Error;
 use crate::exec::exec;
 use crate::handover;
+use crate::handover::candidate::Candidate;
 use crate::host::environment::Environment;
 use crate::host::first_process;
 use crate::host::syslog;
@@ -36,6 +37,7 @@ use crate::shell;
 use crate::sourced::{Origin, Sourced};
 use crate::stop;
 use crate::version;
+use relup_cmd::program::Program;
 use relup_cmd::recovery::{self, Interrupted};
 use relup_cmd::replaced;
 
@@ -86,6 +88,11 @@ fn about_program(host: &Host, command: Command, words: &[OsString]) -> Result<()
 fn run_command(mut host: Host, command: Command, mut words: Vec<OsString>) -> Result<u8, Error> {
     if command == Command::Relup
         && let Some(code) = relup_cmd::run_alone(&words, RELUP)
+    {
+        return Ok(code);
+    }
+    if command == Command::Itself
+        && let Some(code) = relup_cmd::program::run_alone(&words, &itself(&host))
     {
         return Ok(code);
     }
@@ -169,7 +176,7 @@ fn needs_tree(command: Command) -> bool {
 fn observe_for_talk(host: &Host, command: Command) -> Result<Release, Error> {
     match Install::observe(host).and_then(|install| Release::observe(host, install)) {
         Err(Error::Marker { marker, reason }) => {
-            if command != Command::Relup {
+            if !matches!(command, Command::Relup | Command::Itself) {
                 message::warning_aside(&format!("{}: {reason}", marker.display()));
             }
             Release::observe(host, Install::original(host)?)
@@ -269,6 +276,14 @@ fn talk(host: &Host, release: &Release, command: Command, words: &[OsString]) ->
         }
         return Ok(relup_command(release, env, words));
     }
+    if command == Command::Itself {
+        let install = relup_install(release, env);
+        return Ok(relup_cmd::program::run(
+            words,
+            &install,
+            &mut RelupNode::new(release, env),
+        ));
+    }
     if command.manages_releases() {
         let name = command.explanation().names[0];
         let install = relup_install(release, env);
@@ -310,6 +325,15 @@ fn talk(host: &Host, release: &Release, command: Command, words: &[OsString]) ->
             assessment::look_at(release, &contact, command);
             Ok(code)
         }
+    }
+}
+
+/// This program, as the commands that install it have to know it.
+fn itself(host: &Host) -> Program<'_> {
+    Program {
+        path: &host.exe,
+        version: version::VERSION,
+        version_of: &|path| Candidate::observe(path).map(|found| found.version.to_string()),
     }
 }
 

@@ -17,6 +17,7 @@ use relup::node::ApplyFailure;
 
 use crate::author::error::AuthorError;
 use crate::node::NodeError;
+use crate::program::error::ProgramError;
 use crate::verify::Verification;
 use chain::supported_text;
 pub(crate) use chain::{ChainError, Stopped};
@@ -200,6 +201,9 @@ pub(crate) enum Error {
     /// Deployed trees differ from what was recorded of them, or could not be compared.
     #[error("{}", .0.summary())]
     NotVerified(Box<Verification>),
+    /// This program could not be put into an installation or taken out.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
     /// A hop or an appup could not be made or checked.
     #[error(transparent)]
     Author(#[from] AuthorError),
@@ -317,6 +321,7 @@ impl Error {
             Error::BackupInside { .. } => "backup_inside",
             Error::NoManifest { .. } => "no_manifest",
             Error::NotVerified(found) => found.error_name(),
+            Error::Program(error) => error.name(),
             Error::Author(error) => error.name(),
             Error::Interrupted | Error::InterruptedApply => "interrupted",
             Error::Io { .. } => "io_error",
@@ -378,6 +383,7 @@ impl Error {
             | Error::MarkerDamaged { .. }
             | Error::NoManifest { .. }
             | Error::NotVerified(_)
+            | Error::Program(_)
             | Error::Author(_)
             | Error::Interrupted
             | Error::Io { .. } => 1,

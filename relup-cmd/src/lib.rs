@@ -25,6 +25,7 @@
 //! | 1 to 8, 10, 14: for the next start | `cold` |
 //! | after the next starts | [`assessment`] |
 //! | before any of them, on the author's machine | `author` |
+//! | this program's own place in `bin/` | [`program`] |
 
 mod apply;
 mod around;
@@ -56,6 +57,7 @@ mod paths;
 mod permission;
 mod plan;
 mod prepare;
+pub mod program;
 mod prune;
 pub mod recovery;
 mod regular;

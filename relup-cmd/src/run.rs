@@ -148,7 +148,7 @@ fn author(
     }
 }
 
-fn end(result: Result<Answer, Error>, console: &mut Console<'_>) -> u8 {
+pub(crate) fn end(result: Result<Answer, Error>, console: &mut Console<'_>) -> u8 {
     match result {
         Ok(answer) => {
             console.answer(answer);

@@ -93,8 +93,8 @@ mod tests {
         for explanation in COMMANDS {
             for arg in arguments(explanation) {
                 let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-                // `relup` brings its own model along.
-                let own = explanation.command == Command::Relup;
+                // These bring their own model along.
+                let own = matches!(explanation.command, Command::Relup | Command::Itself);
                 assert!(
                     own || !help.is_empty(),
                     "{:?}: {arg:?}",

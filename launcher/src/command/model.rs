@@ -1,5 +1,5 @@
 //! The command line as clap knows it, for completions and manual pages: built from the table of
-//! commands and from the types of `relup`. Nothing is parsed with it: what words mean is decided in
+//! commands and from the types of `relup` and `self`. Nothing is parsed with it: what words mean is decided in
 //! `invocation`, because most commands take any words at all.
 
 use clap::{Arg, ArgAction};
@@ -67,7 +67,7 @@ fn of(explanation: &Explanation, purpose: Purpose) -> clap::Command {
             .to_owned()
     });
     let model = match explanation.command {
-        Command::Relup => shown_part(&relup_cmd::command_line()).name(*name),
+        Command::Relup | Command::Itself => shown_part(&own_model(explanation.command)).name(*name),
         _ => clap::Command::new(*name)
             .override_usage(usage.collect::<Vec<_>>().join("\n"))
             .args(arguments(explanation)),
@@ -125,7 +125,8 @@ fn shown_part(command: &clap::Command) -> clap::Command {
                 .get_subcommands()
                 .filter(|below| !below.is_hide_set())
                 .map(|below| {
-                    let usage = format!("emqx relup {}{}", below.get_name(), words_of(below));
+                    let above = command.get_name();
+                    let usage = format!("emqx {above} {}{}", below.get_name(), words_of(below));
                     let help = help_flag("Tell more about the command");
                     below.clone().override_usage(usage).arg(help)
                 }),
@@ -139,6 +140,14 @@ fn shown_part(command: &clap::Command) -> clap::Command {
     }
 }
 
+/// The commands below one that has such.
+fn own_model(command: Command) -> clap::Command {
+    match command {
+        Command::Itself => relup_cmd::program::command_line(),
+        _ => relup_cmd::command_line(),
+    }
+}
+
 /// What may follow a command of `relup`, as a synopsis writes it.
 fn words_of(command: &clap::Command) -> String {
     let word = |arg: &Arg| {
@@ -148,6 +157,7 @@ fn words_of(command: &clap::Command) -> String {
         );
         match arg.get_long() {
             None => format!(" {value}"),
+            Some(long) if arg.is_required_set() => format!(" --{long} {value}"),
             Some(long) if arg.get_action().takes_values() => format!(" [--{long} {value}]"),
             Some(long) => format!(" [--{long}]"),
         }
@@ -167,7 +177,7 @@ fn pages() -> Vec<clap::Command> {
         .filter(|explanation| explanation.command != Command::Man)
         .flat_map(|explanation| {
             let below: Vec<_> = match explanation.command {
-                Command::Relup => shown_part(&relup_cmd::command_line())
+                Command::Relup | Command::Itself => shown_part(&own_model(explanation.command))
                     .get_subcommands()
                     .map(|command| word(command.get_name().to_owned()))
                     .collect(),
@@ -213,6 +223,8 @@ mod tests {
             let relup = program.find_subcommand("relup").expect("it is there");
             assert!(relup.find_subcommand("upgrade").is_some());
             assert!(relup.find_subcommand("stage").is_none(), "it is hidden");
+            let own = program.find_subcommand("self").expect("it is there");
+            assert!(own.find_subcommand("install").is_some());
             assert!(program.find_subcommand("remote_console").is_some());
         }
     }

@@ -53,7 +53,12 @@ pub fn usage(program: &str) -> String {
         ),
         (
             "About this program:",
-            &[Command::Version, Command::Completions, Command::Man],
+            &[
+                Command::Itself,
+                Command::Version,
+                Command::Completions,
+                Command::Man,
+            ],
         ),
     ];
     let mut lines = vec![format!("Usage: {program} COMMAND [help]")];

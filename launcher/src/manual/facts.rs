@@ -69,6 +69,15 @@ const RELUP: &[Exit] = &[
     ("4", "Failed, and the node needs attention."),
 ];
 
+const ITSELF: &[Exit] = &[
+    ("0", "Done, or there was nothing to do."),
+    (
+        "1",
+        "Refused or failed; bin/emqx is one whole program either way.",
+    ),
+    ("2", "Wrong usage."),
+];
+
 const HANDLER: &[Exit] = &[
     ("0", "Done."),
     ("1", "Wrong usage, or the node does not run."),
@@ -94,6 +103,7 @@ pub fn exits(command: Option<Command>) -> &'static [Exit] {
             Command::Ctl | Command::Rpc => CALL,
             Command::Escript => ESCRIPT,
             Command::Relup => RELUP,
+            Command::Itself => ITSELF,
             Command::Versions
             | Command::Unpack
             | Command::Install
@@ -151,8 +161,16 @@ pub const FILES: &[(&str, &str)] = &[
         "Version, user and directories of the release.",
     ),
     (
+        "bin/emqx.sh, bin/emqx_ctl.sh",
+        "The release's own scripts, where self install has put the launcher in their places.",
+    ),
+    (
         "relup/current",
         "The version of the deployed release that is booted instead of the original.",
+    ),
+    (
+        "relup/current.retired",
+        "What relup/current was before the launcher went back to the original release.",
     ),
     ("relup/<version>/", "A deployed release."),
     (

@@ -74,7 +74,6 @@ impl Error {
             Error::Incompatible(compat) => compat.hint(),
             Error::ForeignMachine { .. } => "take the target package for this machine",
             Error::NoWritePermission { hint, .. } => return Some(hint.clone()),
-            Error::Chain(chain) => return chain.hint(),
             Error::NoRelupEntry { chain, .. } if !chain.is_empty() => {
                 return Some(format!(
                     "hops lead there over releases in between, {}: name their tarballs, or the directory that they are in, with --via",
@@ -99,7 +98,7 @@ impl Error {
                 "the package manager that installed it can: `dpkg --verify` or `rpm --verify`"
             }
             Error::NotVerified(found) => found.hint(),
-            Error::Author(error) => return Some(error.hint()),
+            Error::Author(_) | Error::Program(_) | Error::Chain(_) => return self.hint_of_part(),
             Error::HookFailed { .. } => {
                 "what it printed stands above; mend it, or move it out of relup.d to go on without it"
             }
@@ -107,6 +106,16 @@ impl Error {
             Error::Interrupted | Error::Io { .. } => return None,
         };
         Some(text.to_owned())
+    }
+
+    /// Of errors that have an enum of their own.
+    fn hint_of_part(&self) -> Option<String> {
+        match self {
+            Error::Author(error) => Some(error.hint()),
+            Error::Program(error) => Some(error.hint()),
+            Error::Chain(chain) => chain.hint(),
+            _ => None,
+        }
     }
 }
 

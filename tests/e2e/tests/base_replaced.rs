@@ -108,3 +108,55 @@ fn the_next_hop_from_the_marked_tree_works_beside_a_base_that_was_replaced() -> 
     assert_eq!(node::root_dir(&install)?, tree.to_string_lossy());
     Ok(())
 }
+
+#[test]
+fn a_package_that_is_later_retires_the_marker_and_its_release_boots() -> e2e::Result<()> {
+    let install = replaced()?;
+    // An older node may still run while its package is replaced.
+    install.start()?;
+    assert_eq!(node::version(&install)?, V5);
+    let done = install.emqx(&["self", "package-installed"])?.success()?;
+    done.says("retired: 5.10.5 -> 5.10.6; the next start boots the package's 5.10.6")?;
+    assert_eq!(node::version(&install)?, V5, "what runs is not touched");
+    let retired = fs_err::read_to_string(install.path("relup/current.retired"))?;
+    assert_eq!(retired, "5.10.5\n");
+    let status = install.emqx(&["relup", "status"])?.success()?;
+    let status = status.says("next start: 5.10.6 from ")?;
+    let status = status.says("marker: absent")?;
+    assert!(!status.stdout.contains("replaced"), "{status}");
+    let logs = install.emqx(&["relup", "logs"])?.success()?;
+    logs.says("5.10.5 -> 5.10.6 status=finished result=success action=package")?;
+    let journal = fs_err::read_to_string(install.path("relup/journal.jsonl"))?;
+    let why = "a package of 5.10.6 was installed, which is later than 5.10.5";
+    assert!(journal.contains(why), "{journal}");
+    let again = install.emqx(&["self", "package-installed"])?.success()?;
+    again.says("no marker: the next start boots the package's 5.10.6")?;
+
+    let restarted = install.emqx(&["restart"])?.success()?;
+    assert!(!restarted.stdout.contains("hot-upgrade dir"), "{restarted}");
+    assert_eq!(node::version(&install)?, V6);
+    assert_eq!(node::root_dir(&install)?, install.root().to_string_lossy());
+    // The tree stays until somebody removes it.
+    install.emqx(&["relup", "verify"])?.success()?;
+    install.emqx(&["relup", "prune"])?.success()?;
+    assert!(!install.path("relup").join(V5).exists());
+    Ok(())
+}
+
+#[test]
+fn the_same_package_again_leaves_the_hot_upgraded_release_in_force() -> e2e::Result<()> {
+    let install = Install::sample(V4)?;
+    install.start()?;
+    let target = Sample::find()?.tarball(V5)?;
+    let upgrade = install.emqx(&["relup", "upgrade", &target.to_string_lossy()])?;
+    upgrade.success()?;
+    let kept = install
+        .emqx(&["self", "package-installed", "--json"])?
+        .success()?;
+    let json: serde_json::Value = serde_json::from_str(kept.text()).expect("one object");
+    assert_eq!(json["marker"], "kept", "{json}");
+    assert_eq!((&json["package"], &json["boots"]), (&V4.into(), &V5.into()));
+    install.emqx(&["restart"])?.success()?;
+    assert_eq!(node::version(&install)?, V5);
+    Ok(())
+}
