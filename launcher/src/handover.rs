@@ -111,6 +111,14 @@ pub fn hand_over(host: &Host, release: &Release, command: Command, words: &[OsSt
     ));
 }
 
+/// What a process that this launcher starts for itself has to know of the handover.
+pub fn remember(host: &Host, env: &mut Environment) {
+    if host.is_handed_over() {
+        env.set(DEPTH, host.depth.to_string());
+        env.set(LAUNCHER, &host.exe);
+    }
+}
+
 /// What the newer launcher is started with.
 struct Spec {
     program: PathBuf,

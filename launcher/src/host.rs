@@ -22,6 +22,9 @@ use crate::handover::Received;
 use crate::host::accounts::Account;
 use crate::host::environment::Environment;
 
+/// The running program, also where its file has been replaced since.
+pub const OWN_PROGRAM: &str = "/proc/self/exe";
+
 /// What the process was given when it was started.
 #[derive(Debug, Clone)]
 pub struct Host {

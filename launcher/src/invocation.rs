@@ -4,6 +4,7 @@
 use std::ffi::{OsStr, OsString};
 
 use crate::command::Command;
+use crate::readiness;
 
 /// What the caller asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub enum Invocation {
     CommandHelp(Command),
     /// A command with the words after its name.
     Run(Command, Vec<OsString>),
+    /// What a boot leaves behind for a service manager; nobody types it.
+    Announce(Vec<OsString>),
     /// A name that is no command.
     Unknown(String),
 }
@@ -30,6 +33,9 @@ pub fn parse(called_as: &OsStr, words: &[OsString]) -> Invocation {
     let Some((name, rest)) = words.split_first() else {
         return Invocation::Usage { asked: false };
     };
+    if name == readiness::WORD {
+        return Invocation::Announce(rest.to_vec());
+    }
     if is_call_for_help(name) {
         return Invocation::Usage { asked: true };
     }

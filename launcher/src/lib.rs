@@ -19,6 +19,7 @@ mod message;
 mod node;
 mod patience;
 mod plan;
+mod readiness;
 mod redact;
 mod release;
 mod relup_node;

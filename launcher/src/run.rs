@@ -26,6 +26,7 @@ use crate::message;
 use crate::node::running::nodes_of;
 use crate::node::target::Contact;
 use crate::plan;
+use crate::readiness::{self, Announcer};
 use crate::release::Release;
 use crate::release::dialect::Dialect;
 use crate::release::install::Install;
@@ -62,6 +63,7 @@ pub fn run(host: Host) -> Result<u8, Error> {
             message::answer(&command_usage(program, command));
             Ok(0)
         }
+        Invocation::Announce(words) => readiness::run(host, &words),
         Invocation::Unknown(name) => {
             message::answer(&usage(program));
             message::error(&format!("'{name}' is no command"));
@@ -145,6 +147,7 @@ fn run_command(mut host: Host, command: Command, mut words: Vec<OsString>) -> Re
     }
     if show_plan {
         handover::hand_over(&host, &release, command, &plan::with_flag(&words));
+        drop(Announcer::take(&mut host));
         return plan::show(&host, caller, &release, command, &words).map(|()| 0);
     }
     let is_prepared = host.env.get(boot::PREPARED).is_some();
@@ -153,7 +156,16 @@ fn run_command(mut host: Host, command: Command, mut words: Vec<OsString>) -> Re
     }
     handover::hand_over(&host, &release, command, &words);
     if command.boots() {
-        boot_command(&host, &release, command, &words)
+        let announcer = Announcer::take(&mut host);
+        let announcer = announcer.filter(|_| command == Command::Foreground);
+        let refused = match boot_command(&host, &release, command, &words, announcer.as_ref()) {
+            Err(refused) => refused,
+            done => return done,
+        };
+        if let Some(announcer) = announcer {
+            announcer.refused(&refused.to_string());
+        }
+        Err(refused)
     } else {
         talk(&host, &release, command, &words)
     }
@@ -190,7 +202,11 @@ fn boot_command(
     release: &Release,
     command: Command,
     words: &[OsString],
+    announcer: Option<&Announcer>,
 ) -> Result<u8, Error> {
+    if let Some(announcer) = announcer {
+        announcer.preparing(release);
+    }
     if let Some(hot) = &release.install.hot {
         message::info(&format!(
             "Loading emqx from hot-upgrade dir: {}",
@@ -236,6 +252,9 @@ fn boot_command(
             // The console of a daemon was counted by its `start`.
             if assessment::concerns(command) && host.env.get(boot::PREPARED).is_none() {
                 assessment::count(host, release);
+            }
+            if let Some(announcer) = announcer {
+                announcer.leave_helper(host, release);
             }
             match exec(&spec)? {}
         }

@@ -81,6 +81,12 @@ impl Contact {
         }
     }
 
+    /// The node that this process is, once it is one.
+    pub fn of_process(pid: i32, release: &Release, env: &Environment) -> Option<Contact> {
+        let node = nodes_of(release).into_iter().find(|node| node.pid == pid)?;
+        Contact::of_running(node, release, env).ok()
+    }
+
     fn of_running(
         process: RunningNode,
         release: &Release,

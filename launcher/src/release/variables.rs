@@ -197,6 +197,13 @@ pub const VARIABLES: &[Variable] = &[
         commands: &[Command::Stop, Command::Restart],
     },
     Variable {
+        name: "NOTIFY_SOCKET",
+        about: "The socket of a service manager, as systemd sets it for Type=notify: it is told how far \
+                the boot has come, and when the node is ready.",
+        default: "",
+        commands: &[Command::Foreground],
+    },
+    Variable {
         name: "PATH",
         about: "Where systemctl is looked for, when systemd runs the node.",
         default: "",

@@ -1,6 +1,6 @@
 //! The same with a real systemd, where this machine can run one in namespaces of its own.
 
-use e2e::install::Install;
+use e2e::install::{Install, Process};
 use e2e::process::{self, Finished, Running};
 use e2e::sample::V4;
 use e2e::unit::Unit;
@@ -9,9 +9,17 @@ use std::process::Stdio;
 
 const SYSTEMD: &str = "/lib/systemd/systemd";
 
+/// A unit that is told when the node is ready.
+const NOTIFIED: &str = "notified.service";
+
 /// As the packages have it, with a word to say about a stop, and one that starts it again.
-const UNITS: [(&str, &str); 3] = [
+const UNITS: [(&str, &str); 4] = [
     ("plain.service", "Restart=on-failure"),
+    // No boot is over in a second: more time is asked for.
+    (
+        NOTIFIED,
+        "Type=notify\nNotifyAccess=all\nTimeoutStartSec=1\nRestart=on-failure",
+    ),
     (
         "stops.service",
         "Restart=always\nRestartSec=1\nExecStop=EMQX stop",
@@ -116,15 +124,17 @@ impl Machine {
 
     /// The unit's state, its main process and how often systemd has started it again.
     fn state(&self, unit: &str) -> e2e::Result<[String; 3]> {
-        let property = |name: &str| -> e2e::Result<String> {
-            let asked = self.run(&["systemctl", "show", "--value", "-p", name, unit])?;
-            Ok(asked.success()?.text().to_owned())
-        };
+        let property = |name: &str| self.property(unit, name);
         Ok([
             property("ActiveState")?,
             property("MainPID")?,
             property("NRestarts")?,
         ])
+    }
+
+    fn property(&self, unit: &str, name: &str) -> e2e::Result<String> {
+        let asked = self.run(&["systemctl", "show", "--value", "-p", name, unit])?;
+        Ok(asked.success()?.text().to_owned())
     }
 }
 
@@ -204,5 +214,40 @@ fn a_real_systemd_keeps_the_node_in_its_unit() -> e2e::Result<()> {
             machine.install.vms()
         );
     }
+    Ok(())
+}
+
+#[test]
+fn a_real_systemd_is_told_when_the_node_is_ready() -> e2e::Result<()> {
+    let Some(machine) = Machine::boot()? else {
+        return Ok(());
+    };
+    let property = |name: &str| machine.property(NOTIFIED, name);
+    // Whoever starts the unit goes on when the node is ready, and no sooner.
+    machine.run(&["systemctl", "start", NOTIFIED])?.success()?;
+    let ready = machine
+        .emqx(&["eval", "emqx_machine:is_ready()"])?
+        .success()?;
+    assert_eq!(ready.text(), "true");
+    assert_eq!(property("StatusText")?, "5.10.4 is running");
+    let main = property("MainPID")?;
+    assert_eq!(machine.emqx(&["pid"])?.success()?.text(), main);
+    // The helper has gone; what is left of the unit is the VM and its own children.
+    process::wait_until("the helper to end", process::HANG, || {
+        let processes = machine.install.processes();
+        let waits = |process: &Process| process.args.iter().any(|arg| arg == "_announce");
+        Ok(!processes.iter().any(waits))
+    })?;
+    machine.run(&["systemctl", "stop", NOTIFIED])?.success()?;
+    assert_eq!(property("Result")?, "success");
+
+    // A boot that is refused fails the unit at once, and says why.
+    let conf = machine.install.path("etc/emqx.conf");
+    fs_err::rename(&conf, conf.with_extension("away"))?;
+    machine
+        .run(&["systemctl", "start", NOTIFIED])?
+        .exit_code(1)?;
+    assert!(property("StatusText")?.starts_with("refused: emqx.conf is not found"));
+    machine.run(&["systemctl", "stop", NOTIFIED])?.success()?;
     Ok(())
 }
