@@ -16,7 +16,6 @@ use relup::hop::HopPath;
 use relup::node::ApplyFailure;
 
 use crate::author::error::AuthorError;
-use crate::node::NodeError;
 use crate::program::error::ProgramError;
 use crate::verify::Verification;
 use chain::supported_text;
@@ -387,17 +386,6 @@ impl Error {
             | Error::Author(_)
             | Error::Interrupted
             | Error::Io { .. } => 1,
-        }
-    }
-}
-
-impl From<NodeError> for Error {
-    fn from(error: NodeError) -> Error {
-        match error {
-            NodeError::NotRunning(text) => Error::NodeNotRunning(text),
-            // Only an apply goes on without us; `apply` tells that case apart by itself.
-            NodeError::Unreachable(text) | NodeError::Lost(text) => Error::NodeUnreachable(text),
-            NodeError::Rpc(text) => Error::NodeRpc(text),
         }
     }
 }

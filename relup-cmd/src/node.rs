@@ -10,6 +10,8 @@ use relup::node::{
     NodeFacts, Proof,
 };
 
+use crate::error::Error;
+
 /// A node that may or may not be running.
 ///
 /// Every method may be called at any time; a method that needs the node answers
@@ -103,4 +105,15 @@ pub enum NodeError {
     /// The node answered with an error, or with something that makes no sense.
     #[error("{0}")]
     Rpc(String),
+}
+
+impl From<NodeError> for Error {
+    fn from(error: NodeError) -> Error {
+        match error {
+            NodeError::NotRunning(text) => Error::NodeNotRunning(text),
+            // Only an apply goes on without us; `apply` tells that case apart by itself.
+            NodeError::Unreachable(text) | NodeError::Lost(text) => Error::NodeUnreachable(text),
+            NodeError::Rpc(text) => Error::NodeRpc(text),
+        }
+    }
 }

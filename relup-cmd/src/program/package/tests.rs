@@ -9,9 +9,9 @@ use crate::testing::{FakeNode, OLD, Release, Site, write};
 /// A base of one version below a marker of another, deployed beside a third.
 fn packaged(base: &str, marked: &str, beside: Option<&str>) -> Site {
     let mut site = Site::new();
-    let root = site.base().path().to_owned();
-    fs::remove_dir_all(root.join("releases")).expect("removed");
-    Release::of(base).unpack(&root);
+    let root = site.base().tree();
+    fs::remove_dir_all(root.releases()).expect("removed");
+    Release::of(base).unpack(root.path());
     let vsn: ReleaseVsn = marked.parse().expect("a version");
     let tree = site.base().deployed(&vsn);
     Release::of(marked).unpack(tree.path());
