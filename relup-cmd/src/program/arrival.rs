@@ -55,7 +55,9 @@ pub(super) fn prepare(program: &Path, temp: &Path, rights: Rights) -> Result<(),
 }
 
 fn copy(program: &Path, temp: &Path, rights: Rights) -> Result<(), Error> {
-    let mut from = fs::File::open(program).map_err(|error| Error::io(program, "read", error))?;
+    // Plain files: the kernel copies from one to the other by itself.
+    let from = fs::File::open(program).map_err(|error| Error::io(program, "read", error))?;
+    let mut from: File = from.into_file();
     let file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -92,9 +94,12 @@ pub(super) fn keep(seat: &Seat) -> Result<Option<Kept>, Error> {
             return Ok(None);
         }
         remove(&temp)?;
-        second_name(&path, &temp, &found)?;
-        durable::rename(&temp, &kept)?;
-        return Ok(Some(Kept::InPlaceOfAnother));
+        let replaced =
+            second_name(&path, &temp, &found).and_then(|()| durable::rename(&temp, &kept));
+        if replaced.is_err() {
+            let _ = fs::remove_file(&temp);
+        }
+        return replaced.map(|()| Some(Kept::InPlaceOfAnother));
     }
     second_name(&path, &kept, &found)?;
     Ok(Some(Kept::ForTheFirstTime))

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::cli::Plain;
+
 /// What the commands call themselves.
 const INVOCATION: &str = "emqx self";
 
@@ -28,7 +30,7 @@ pub(super) enum Command {
     Uninstall(Uninstall),
     /// For the maintainer scripts of packages: see that the next start boots the package's release
     /// where that is later than the one that was hot-upgraded to
-    PackageInstalled(PackageInstalled),
+    PackageInstalled(Plain),
 }
 
 #[derive(Debug, Args)]
@@ -46,13 +48,6 @@ pub(super) struct Uninstall {
     /// The directory of the installation; without it the one that this program is in
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub(super) root: Option<PathBuf>,
-    /// Print one JSON object
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct PackageInstalled {
     /// Print one JSON object
     #[arg(long)]
     pub(super) json: bool,

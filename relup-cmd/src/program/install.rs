@@ -3,8 +3,6 @@
 //! The new file is whole on the disk before the first name changes; the kept one has its second name
 //! on the disk before it loses its first. A run that was killed is brought to its end by the next.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -93,28 +91,12 @@ fn bring_in(
 
 /// Whether a name has the very program already; a link to it would make it belong elsewhere.
 fn is_program(path: &Path, program: &Path) -> bool {
-    let same = || -> std::io::Result<bool> {
-        if !fs::symlink_metadata(path)?.is_file() {
-            return Ok(false);
-        }
-        let (one, other) = (File::open(path)?, File::open(program)?);
-        if one.metadata()?.len() != other.metadata()?.len() {
-            return Ok(false);
-        }
-        let (mut one, mut other) = (BufReader::new(one), BufReader::new(other));
-        let (mut left, mut right) = (vec![0; 1 << 16], vec![0; 1 << 16]);
-        loop {
-            let len = one.read(&mut left)?;
-            if len == 0 {
-                return Ok(true);
-            }
-            other.read_exact(&mut right[..len])?;
-            if left[..len] != right[..len] {
-                return Ok(false);
-            }
-        }
-    };
-    same().unwrap_or(false)
+    let found = fs::symlink_metadata(path);
+    let length = fs::metadata(program).map(|found| found.len());
+    let may_be = found
+        .is_ok_and(|found| found.is_file() && length.is_ok_and(|length| length == found.len()));
+    let content = |path: &Path| fs::read(path).ok();
+    may_be && content(path).is_some_and(|bytes| content(program) == Some(bytes))
 }
 
 /// Whether one name is a link to the other.

@@ -8,8 +8,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use fs_err as fs;
-use nix::fcntl::{Flock, FlockArg};
 use relup::layout::{BaseRoot, Seat, Tree};
+use rustix::fs::{FlockOperation, flock};
 
 use super::Program;
 use super::error::ProgramError;
@@ -77,9 +77,10 @@ impl Site {
 
     /// Keeps other commands of this kind away until it is dropped; where a file system knows no locks,
     /// the fixed names of temporary files tell two of them apart.
-    pub(super) fn lock(&self) -> Option<Flock<File>> {
+    pub(super) fn lock(&self) -> Option<File> {
         let dir = File::open(self.root.bin()).ok()?;
-        Flock::lock(dir, FlockArg::LockExclusive).ok()
+        flock(&dir, FlockOperation::LockExclusive).ok()?;
+        Some(dir)
     }
 
     /// Makes what was renamed in `bin/` durable.

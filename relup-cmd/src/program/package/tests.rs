@@ -147,3 +147,26 @@ fn a_run_that_was_killed_behind_the_rename_is_told_as_done() {
     assert!(warned.contains("had done what it was asked"), "{warned}");
     assert_eq!(site.steps(), [Step::Started, Step::Finished]);
 }
+
+#[test]
+fn what_a_marker_inside_of_the_deployed_tree_leads_to_is_what_counts() {
+    for (base, expected) in [("5.10.6", "kept"), ("5.10.7", "retired")] {
+        let mut site = packaged(base, "5.10.5", Some("5.10.4"));
+        // As the plugin of old leaves it; the launcher has followed it.
+        let inner: ReleaseVsn = "5.10.7-rc.1".parse().expect("a version");
+        let tree = site.install.booted.nested(&inner);
+        Release::of(inner.as_str()).unpack(tree.path());
+        write(&site.install.booted.nested_marker(), inner.as_str());
+        site.install.booted = tree;
+        site.install.booted_vsn = inner.clone();
+        let (answer, _) = arrived(&site).expect("done");
+        assert_eq!(answer["marker"], expected, "{answer}");
+        assert_eq!(answer["marked"], "5.10.5");
+        let is_retired = expected == "retired";
+        assert_eq!(
+            answer["boots"],
+            if is_retired { base } else { inner.as_str() }
+        );
+        assert_eq!(site.marker().is_none(), is_retired);
+    }
+}
