@@ -53,12 +53,14 @@ pub fn fill_up() -> Result<Option<Tally>> {
 }
 
 /// A file system in memory, unmounted when it is dropped.
-struct Disk(TempDir);
+pub struct Disk(pub TempDir);
 
 impl Disk {
-    const SIZE: u64 = 256 * 1024 * 1024;
+    /// Its size where nothing is tried.
+    pub const SIZE: u64 = 256 * 1024 * 1024;
 
-    fn new() -> Result<Option<Disk>> {
+    /// One of [`Disk::SIZE`]; `None` where none can be mounted.
+    pub fn new() -> Result<Option<Disk>> {
         let dir = tempfile::Builder::new().prefix("emqx-full-").tempdir()?;
         let mut mount = Command::new("mount");
         mount
@@ -68,7 +70,8 @@ impl Disk {
         Ok((done.code == Some(0)).then(|| Disk(dir)))
     }
 
-    fn resize(&self, bytes: u64) -> Result<()> {
+    /// Lets it have so many bytes.
+    pub fn resize(&self, bytes: u64) -> Result<()> {
         let mut mount = Command::new("mount");
         mount
             .args(["-o", &format!("remount,size={bytes}")])
@@ -76,7 +79,8 @@ impl Disk {
         process::run(&mut mount, process::HANG)?.success().map(drop)
     }
 
-    fn used(&self) -> Result<u64> {
+    /// How many of them have something in them.
+    pub fn used(&self) -> Result<u64> {
         let mut df = Command::new("df");
         df.args(["--output=used", "-B1"]).arg(self.0.path());
         let said = process::run(&mut df, process::HANG)?.success()?;

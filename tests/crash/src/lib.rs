@@ -18,6 +18,7 @@ pub mod power;
 pub mod release;
 pub mod scene;
 pub mod scenes;
+pub mod seat;
 pub mod states;
 pub mod trace;
 pub mod tracer;

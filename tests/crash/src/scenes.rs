@@ -13,7 +13,7 @@ use std::path::PathBuf;
 type Setup = fn(&Stage<'_>) -> Result<Scene>;
 
 /// All situations.
-const ALL: [(&str, Setup); 11] = [
+const ALL: [(&str, Setup); 12] = [
     ("upgrade-cold", first_upgrade),
     ("upgrade-cold-again", again_over_a_complete_tree),
     ("upgrade-cold-incomplete", over_an_incomplete_tree),
@@ -21,6 +21,7 @@ const ALL: [(&str, Setup); 11] = [
     ("upgrade-cold-chained", chained_after_a_kill),
     ("rollback", rollback),
     ("rollback-to", rollback_to),
+    ("package-installed", package_installed),
     ("prune", prune),
     ("logs-clear", logs_clear),
     ("status-tidies", status_tidies),
@@ -193,6 +194,18 @@ fn over_another_build(stage: &Stage<'_>) -> Result<Scene> {
 fn chained_after_a_kill(stage: &Stage<'_>) -> Result<Scene> {
     let start = assessed(littered(stage.upgraded()?));
     stage.scene("upgrade-cold-chained", cold(&stage.v6), start, &[])
+}
+
+/// A package of a later version was unpacked over the base.
+fn package_installed(stage: &Stage<'_>) -> Result<Scene> {
+    let upgraded = stage.upgraded()?;
+    let is_packaged =
+        |path: &str| path.starts_with("base/lib") || path.starts_with("base/releases");
+    let mut start = littered(upgraded.without(is_packaged));
+    start.put_all("base", &Release::of(V6).files);
+    start.put_node("base/bin/emqx", Node::Program);
+    let words = words(&["self", "package-installed"]);
+    stage.scene("package-installed", words, start, &[])
 }
 
 fn rollback(stage: &Stage<'_>) -> Result<Scene> {

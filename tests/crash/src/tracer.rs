@@ -76,6 +76,16 @@ pub fn disturbed(
     words: &[String],
     injection: Injection<'_>,
 ) -> Result<(Finished, bool)> {
+    disturbed_program(lab, &lab.site().join("base/bin/emqx"), words, injection)
+}
+
+/// The same with a program that need not be in the site.
+pub fn disturbed_program(
+    lab: &Lab,
+    program: &Path,
+    words: &[String],
+    injection: Injection<'_>,
+) -> Result<(Finished, bool)> {
     let Injection { call, what, when } = injection;
     let said = lab.path("disturbed");
     let mut command = strace();
@@ -86,7 +96,7 @@ pub fn disturbed(
         .arg(format!("trace={call}"))
         .arg("-e")
         .arg(format!("inject={call}:{what}:when={when}"));
-    let finished = run(lab, command, words)?;
+    let finished = run(lab, command, program, words)?;
     if finished.stderr.contains("invalid system call") {
         // An architecture without such a call.
         return Ok((finished, false));
@@ -103,7 +113,7 @@ pub fn recorded(lab: &Lab, words: &[String], into: &Path) -> Result<Finished> {
         .arg(into)
         .arg("-e")
         .arg(recorded_calls());
-    run(lab, command, words)
+    run(lab, command, &lab.site().join("base/bin/emqx"), words)
 }
 
 /// What a recording needs: the changes, and where in a file the next one goes.
@@ -133,11 +143,8 @@ fn strace() -> Command {
     command
 }
 
-fn run(lab: &Lab, mut command: Command, words: &[String]) -> Result<Finished> {
-    command
-        .arg("--")
-        .arg(lab.site().join("base/bin/emqx"))
-        .args(words);
+fn run(lab: &Lab, mut command: Command, program: &Path, words: &[String]) -> Result<Finished> {
+    command.arg("--").arg(program).args(words);
     lab.clean(&mut command);
     process::run(&mut command, process::HANG)
 }
