@@ -14,7 +14,7 @@ use std::process::Stdio;
 /// Namespaces as a container has them, as far as they matter here.
 const CONTAINER: &str = "unshare --pid --fork --kill-child --mount-proc";
 
-fn may_make_namespaces() -> bool {
+pub fn may_make_namespaces() -> bool {
     let may = nix::unistd::geteuid().is_root();
     if !may {
         println!("not tried here: only root may make a process namespace");
@@ -23,7 +23,7 @@ fn may_make_namespaces() -> bool {
 }
 
 /// `emqx foreground` as process 1, and its number outside.
-fn contained(install: &Install) -> e2e::Result<(Running, Pid)> {
+pub fn contained(install: &Install) -> e2e::Result<(Running, Pid)> {
     let mut words = CONTAINER.split(' ');
     let mut command = install.command(words.next().expect("a program"));
     // An entry point that becomes the launcher.
@@ -50,7 +50,7 @@ fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-fn zombies(parent: u32) -> Vec<String> {
+pub fn zombies(parent: u32) -> Vec<String> {
     let stats = children(parent)
         .into_iter()
         .filter_map(|child| fs_err::read_to_string(format!("/proc/{child}/stat")).ok());
@@ -103,6 +103,32 @@ fn the_first_process_ends_in_good_order_and_with_the_code_of_the_vm() -> e2e::Re
     wait_until_ready(&install)?;
     install.emqx(&["eval", "spawn(fun() -> erlang:halt(7) end), ok"])?;
     assert_eq!(running.wait(process::HANG)?.code, Some(7));
+    Ok(())
+}
+
+#[test]
+fn the_first_process_heeds_no_other_signal_but_the_one_for_a_crash_dump() -> e2e::Result<()> {
+    if !may_make_namespaces() {
+        return Ok(());
+    }
+    let install = Install::sample(V4)?;
+    let (mut running, first) = contained(&install)?;
+    wait_until_ready(&install)?;
+    for signal in [
+        Signal::SIGHUP,
+        Signal::SIGINT,
+        Signal::SIGQUIT,
+        Signal::SIGUSR2,
+    ] {
+        kill(first, signal).map_err(std::io::Error::from)?;
+        // An answer that comes after the signal.
+        assert_eq!(install.emqx(&["eval", "timer:sleep(200)"])?.text(), "ok");
+        assert!(running.is_alive(), "{signal}");
+    }
+    kill(first, Signal::SIGUSR1).map_err(std::io::Error::from)?;
+    let ended = running.wait(process::HANG)?;
+    assert_eq!(ended.code, Some(1), "{ended}");
+    assert!(install.path("log/erl_crash.dump").is_file(), "{ended}");
     Ok(())
 }
 

@@ -1,12 +1,13 @@
 //! `foreground` for a service manager of the kind that systemd is (`Type=notify`): it is told how far
 //! the boot has come, and of readiness when the node is ready, by a process that is not the VM's.
 
+use super::container::{contained, may_make_namespaces, zombies};
 use e2e::install::Install;
 use e2e::patch::{gate, last_application, open_gate};
 use e2e::process::{self, Running};
 use e2e::sample::{Sample, V4, V5};
 use e2e::witness::relup_json;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::{Duration, Instant};
@@ -208,6 +209,26 @@ fn a_boot_that_is_refused_says_why_and_without_a_manager_nothing_is_different() 
         assert_eq!(helpers(&install), Vec::<u32>::new(), "{socket:?}");
         end(foreground)?;
     }
+    Ok(())
+}
+
+#[test]
+fn the_helper_leaves_no_zombie_to_the_first_process_of_a_container() -> e2e::Result<()> {
+    if !may_make_namespaces() {
+        return Ok(());
+    }
+    let mut install = Install::sample(V4)?;
+    let manager = Manager::at_path(&mut install)?;
+    let (mut running, first) = contained(&install)?;
+    manager.hears_until("READY=1\nSTATUS=5.10.4 is running");
+    assert_eq!(manager.hears(process::HANG).as_deref(), Some("BARRIER=1"));
+    check_no_helper_is_left(&install)?;
+    let first_id = u32::try_from(first.as_raw()).expect("a process id");
+    process::wait_until("no zombie to be left", process::HANG, || {
+        Ok(zombies(first_id).is_empty())
+    })?;
+    kill(first, Signal::SIGTERM).map_err(std::io::Error::from)?;
+    assert_eq!(running.wait(process::HANG)?.code, Some(0));
     Ok(())
 }
 
