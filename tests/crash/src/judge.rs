@@ -175,10 +175,22 @@ pub fn ask_status(lab: &Lab, scene: &Scene, verdict: Verdict) -> Result<()> {
         Boots::New => &scene.after,
     };
     let named = state.file(&scene.relup("current"));
-    let vsn = named.map_or(e2e::sample::V4.into(), |text| String::from_utf8_lossy(text));
+    let vsn = match named {
+        Some(text) => String::from_utf8_lossy(text).into_owned(),
+        None => version_of_base(state)?,
+    };
     let said = lab.run(&["relup", "status"])?.success()?;
     said.says(&format!("next start: {} from ", vsn.trim()))
         .map(drop)
+}
+
+/// What the base is, by its own file.
+fn version_of_base(state: &Image) -> Result<String> {
+    let vars = state.file("base/releases/emqx_vars").unwrap_or_default();
+    let vars = String::from_utf8_lossy(vars);
+    let line = vars.lines().find_map(|line| line.strip_prefix("REL_VSN="));
+    line.map(|vsn| vsn.trim_matches('"').to_owned())
+        .ok_or_else(|| fault("the base has no version"))
 }
 
 /// Runs the command again and demands that it converges (I4): success, or a refusal that truly says

@@ -1,6 +1,7 @@
 //! `emqx self install` and `self uninstall`, caught at every system call: `bin/emqx` is one whole program
 //! at every moment, the release's own scripts are never lost, and the next run comes to its end.
 
+use crate::full_disk::Disk;
 use crate::image::{Image, Node};
 use crate::lab::Lab;
 use crate::release::Release;
@@ -81,7 +82,48 @@ impl Seat {
     }
 
     fn of(command: &str, start: &Image) -> Result<Seat> {
-        let lab = Lab::new()?;
+        Seat::in_lab(Lab::new()?, command, start)
+    }
+
+    /// `install` on a disk that is full after ever more bytes, until it fits; `None` where no disk can be
+    /// mounted.
+    pub fn fill_up() -> Result<Option<Tally>> {
+        let Some(disk) = Disk::new()? else {
+            return Ok(None);
+        };
+        let inside = tempfile::Builder::new()
+            .prefix("lab-")
+            .tempdir_in(disk.0.path())?;
+        let seat = Seat::in_lab(Lab::at(inside)?, "install", &unpacked())?;
+        let before = seat.lab.observe()?;
+        let mut tally = Tally::default();
+        for bytes in (0..Disk::SIZE).step_by(1_500_000) {
+            seat.lab.restore(&seat.start)?;
+            disk.resize(disk.used()? + bytes)?;
+            let finished = seat.undisturbed()?;
+            disk.resize(Disk::SIZE)?;
+            let is_done = finished.code == Some(0);
+            let is_refused = finished.code == Some(1)
+                && finished.stderr.contains("ERROR: no_space: ")
+                && seat.lab.observe()? == before;
+            let judged = if is_done || is_refused {
+                seat.judge(&mut tally)
+            } else {
+                Err(fault("no clear end, or something changed"))
+            };
+            seat.note(
+                &mut tally,
+                judged,
+                &format!("full after {bytes} bytes: {finished}"),
+            );
+            if is_done {
+                break;
+            }
+        }
+        Ok(Some(tally))
+    }
+
+    fn in_lab(lab: Lab, command: &str, start: &Image) -> Result<Seat> {
         let mut start = start.clone();
         // The laboratory's program is a hard link, which nobody may take for the installed one.
         let installed = [start.0.get("base/bin/emqx"), Some(&Node::Program)];

@@ -26,7 +26,17 @@ fn main() -> ExitCode {
             conclude(name, &setup()?.fail_everywhere()?)
         })
     });
-    let trials = killed.into_iter().chain(refused).collect();
+    let full = Trial::test(
+        "a disk that is full: self install",
+        || match Seat::fill_up()? {
+            Some(tally) => conclude("install on a full disk", &tally),
+            None => {
+                println!("not tried here: it takes the right to mount");
+                Ok(())
+            }
+        },
+    );
+    let trials = killed.into_iter().chain(refused).chain([full]).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
