@@ -63,7 +63,7 @@ impl Manager {
     }
 }
 
-fn is_about_readiness(message: &String) -> bool {
+fn is_about_readiness(message: &str) -> bool {
     message.contains("READY=1")
 }
 
@@ -110,10 +110,16 @@ fn readiness_is_told_when_the_node_is_ready_and_not_before() -> e2e::Result<()> 
         heard[1].starts_with("STATUS=starting EMQX Enterprise 5.10.4\n"),
         "{heard:?}"
     );
-    assert!(!heard.iter().any(is_about_readiness), "{heard:?}");
+    assert!(
+        !heard.iter().any(|message| is_about_readiness(message)),
+        "{heard:?}"
+    );
     // The boot goes on, and more time is asked for.
     let more = manager.hears_until("EXTEND_TIMEOUT_USEC=");
-    assert!(!more.iter().any(is_about_readiness), "{more:?}");
+    assert!(
+        !more.iter().any(|message| is_about_readiness(message)),
+        "{more:?}"
+    );
 
     let vm = install.vms().pop().expect("it runs");
     assert_eq!(vm.pid, foreground.pid(), "the main process is the VM");
@@ -155,7 +161,10 @@ fn a_boot_that_is_late_asks_for_no_more_time_and_is_told_all_the_same() -> e2e::
     }
     let asks = |message: &String| message.contains("EXTEND_TIMEOUT_USEC");
     assert!(!later.iter().any(asks), "{later:?}");
-    assert!(!later.iter().any(is_about_readiness), "{later:?}");
+    assert!(
+        !later.iter().any(|message| is_about_readiness(message)),
+        "{later:?}"
+    );
     open_gate(&install, "go")?;
     manager.hears_until("READY=1\nSTATUS=5.10.4 is running");
     end(foreground)
@@ -190,7 +199,10 @@ fn a_boot_that_is_refused_says_why_and_without_a_manager_nothing_is_different() 
         refused.stderr.contains("emqx.conf is not found"),
         "{refused}"
     );
-    assert!(!heard.iter().any(is_about_readiness), "{heard:?}");
+    assert!(
+        !heard.iter().any(|message| is_about_readiness(message)),
+        "{heard:?}"
+    );
     fs_err::write(&conf, right)?;
     // Commands that boot nothing have nothing to say.
     install.emqx(&["check_config"])?.success()?;
