@@ -156,7 +156,7 @@ impl Facts {
     fn kept(&self, why: Why, console: &mut Console<'_>) -> Answer {
         let Facts { package, boots, .. } = self;
         let why = match why {
-            Why::SameBase => format!("it was chosen beside {package}, which was installed again"),
+            Why::SameBase => format!("it was deployed beside {package}, which was installed again"),
             Why::Earlier => format!("it is later than the package's {package}"),
             Why::Unknown => {
                 console.warn(format!(
