@@ -4,8 +4,23 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154
 
-# package_facts TARBALL: what the package is called. Sets package, arch (uname's word), four (yes for
-# releases before 5.0), epoch (the time of everything that is made here).
+# launcher_facts: sets arch (uname's word) and SOURCE_DATE_EPOCH, the launcher's own unless it is set:
+# the time of everything that is made.
+launcher_facts() {
+    case $(machine "$launcher") in
+    3e00) arch=x86_64 ;;
+    b700) arch=aarch64 ;;
+    *) die "$launcher is for a machine that has no packages here" ;;
+    esac
+    if [ -z "${SOURCE_DATE_EPOCH:-}" ]; then
+        SOURCE_DATE_EPOCH=$(date -d "$("$launcher" version | sed -n 's/^date: *//p')" +%s) ||
+            die "$launcher does not know of which time its sources are" "build it from a commit, or set SOURCE_DATE_EPOCH"
+    fi
+    export SOURCE_DATE_EPOCH
+}
+
+# package_facts TARBALL: what the package is called. Sets package and four (yes for releases before
+# 5.0), and takes the release's time for everything that is made.
 package_facts() {
     local vars=$tree/releases/emqx_vars
     four=no
@@ -15,13 +30,8 @@ package_facts() {
         package=emqx
         ! grep -q '^IS_ENTERPRISE="yes"' "$vars" || package=emqx-enterprise
     fi
-    case $(machine "$launcher") in
-    3e00) arch=x86_64 ;;
-    b700) arch=aarch64 ;;
-    *) die "$launcher is for a machine that has no packages here" ;;
-    esac
-    epoch=${SOURCE_DATE_EPOCH:-$(stat -c %Y -- "$vars")}
-    export SOURCE_DATE_EPOCH=$epoch
+    SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(stat -c %Y -- "$vars")}
+    launcher_facts
 }
 
 # lay_out ROOT: the files of the package. `tree` is used up.
@@ -40,9 +50,22 @@ lay_out() {
     say_where "$home/releases/emqx_vars" "$root/etc/emqx"
     lay_out_help "$root"
     lay_out_unit "$root"
-    # Nobody but the owner may write what root runs.
-    chmod -R u+rwX,go-w,a+rX -- "$root"
-    find "$root" -exec touch -h -d "@$epoch" -- {} +
+    settle "$root"
+}
+
+# lay_out_overlay ROOT DIR: the launcher alone, in that directory.
+lay_out_overlay() {
+    mkdir -p -- "$1/$2" "$1/usr/lib/systemd/system/emqx.service.d"
+    install -m 755 -- "$launcher" "$1/$2/emqx"
+    install -m 644 -- "$packaging/systemd/launcher.conf" \
+        "$1/usr/lib/systemd/system/emqx.service.d/50-launcher.conf"
+    lay_out_help "$1"
+}
+
+# settle ROOT: all is of one time, and nobody but the owner may write what root runs.
+settle() {
+    chmod -R u+rwX,go-w,a+rX -- "$1"
+    find "$1" -exec touch -h -d "@$SOURCE_DATE_EPOCH" -- {} +
 }
 
 # set_var FILE NAME VALUE: the assignment of that name, demanded to be there.
