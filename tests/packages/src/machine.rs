@@ -1,0 +1,159 @@
+//! A machine to install packages on: a copy of a Debian root that goes with the test, in namespaces of
+//! its own, with systemd as process 1.
+
+use e2e::install::Install;
+use e2e::ports::Slot;
+use e2e::process::{self, Finished, Running};
+use e2e::sample::{self, Sample};
+use e2e::unit::Unit;
+use e2e::{Error, Result};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// Where the machine's root is made; debootstrap may take its time.
+const MAKING: Duration = Duration::from_secs(900);
+/// The exit code of `root` where none can be made.
+const NO_ROOT: i32 = 77;
+
+/// A machine that runs. What is in [`Machine::shared`] is there under the same path.
+#[derive(Debug)]
+pub struct Machine {
+    /// Process 1, by its number here.
+    init: String,
+    // They go in this order: what runs in the group, then the group, then the directory.
+    _systemd: Running,
+    _group: Unit,
+    here: Install,
+}
+
+impl Machine {
+    /// Boots one. `None`, with a word about it, where this machine cannot.
+    pub fn boot() -> Result<Option<Self>> {
+        let Some(root) = root()? else {
+            return Ok(None);
+        };
+        let here = Install::borrow(&root, Slot::claim()?)?;
+        let Some(group) = Unit::of_second_version(&here, "machine.service")? else {
+            println!("left out: no group that a systemd could be put into");
+            return Ok(None);
+        };
+        let enter = format!("{} && exec unshare \"$@\"", group.enter());
+        let boot = sample::workspace().join("tests/e2e/systemd/boot");
+        let mut unshare = here.command("sh");
+        unshare.args(["-c", &enter, "sh", "--pid", "--fork", "--kill-child"]);
+        unshare.args(["--mount", "--cgroup", "--uts", "--ipc", "--net"]);
+        unshare.arg(boot).arg(here.scratch()).arg(&root);
+        let mut systemd = Running::spawn(unshare.stdin(Stdio::null()))?;
+        let mut init = String::new();
+        process::wait_until("systemd to run", process::HANG, || {
+            let children = format!("/proc/{0}/task/{0}/children", systemd.pid());
+            let children = fs_err::read_to_string(children).unwrap_or_default();
+            children.trim().clone_into(&mut init);
+            let exe = fs_err::read_link(format!("/proc/{init}/exe")).unwrap_or_default();
+            Ok(!systemd.is_alive() || exe.ends_with("systemd/systemd"))
+        })?;
+        if !systemd.is_alive() {
+            let ended = systemd.wait(process::HANG)?;
+            println!("left out: systemd does not run here: {ended}");
+            return Ok(None);
+        }
+        let machine = Self {
+            init,
+            _systemd: systemd,
+            _group: group,
+            here,
+        };
+        process::wait_until("systemd to answer", process::HANG, || {
+            Ok(machine.run(&["systemctl", "is-system-running"])?.text() == "running")
+        })?;
+        Ok(Some(machine))
+    }
+
+    /// The directory that both sides see; it goes with the machine.
+    #[must_use]
+    pub fn shared(&self) -> &Path {
+        self.here.scratch()
+    }
+
+    /// A release tarball of the sample and its digest, for the machine.
+    pub fn tarball(&self, vsn: &str) -> Result<String> {
+        let from = Sample::find()?.tarball(vsn)?;
+        let name = from.file_name().unwrap_or_default();
+        let to = self.shared().join(name);
+        fs_err::copy(&from, &to)?;
+        fs_err::copy(sample::sidecar_of(&from), sample::sidecar_of(&to))?;
+        // The user emqx has to reach it.
+        self.sh(&format!("chmod a+rx {}", self.shared().display()))?;
+        Ok(to.display().to_string())
+    }
+
+    /// The sample's hops, where the launcher looks for them.
+    pub fn bring_hops(&self) -> Result<()> {
+        let catalog = Sample::find()?.catalog();
+        let here = self.shared().join("catalog");
+        let mut copy = Command::new("cp");
+        copy.arg("-r").arg(catalog).arg(&here);
+        process::run(&mut copy, process::HANG)?.success()?;
+        let line = format!("cp -r {} /usr/lib/emqx/relup/", here.display());
+        self.sh(&line).map(drop)
+    }
+
+    /// Runs a command in it, as root.
+    pub fn run(&self, command: &[&str]) -> Result<Finished> {
+        let mut nsenter = self.here.command("nsenter");
+        nsenter
+            .args(["--all", "--target", &self.init, "--"])
+            .args(["env", "-i", "LANG=C.UTF-8", "HOME=/root"])
+            .arg("PATH=/usr/sbin:/usr/bin:/sbin:/bin")
+            .args(command);
+        process::run(&mut nsenter, process::HANG)
+    }
+
+    /// A line for its shell, demanded to succeed; what it prints.
+    pub fn sh(&self, line: &str) -> Result<String> {
+        let finished = self.run(&["sh", "-c", line])?.success()?;
+        Ok(finished.text().to_owned())
+    }
+
+    /// Runs `/usr/bin/emqx`, demanded to succeed.
+    pub fn emqx(&self, args: &[&str]) -> Result<Finished> {
+        self.run(&[&["/usr/bin/emqx"], args].concat())?.success()
+    }
+
+    /// Whether a path is there.
+    pub fn has(&self, path: &str) -> Result<bool> {
+        // Neither directories that are empty nor links that lead nowhere are overlooked.
+        Ok(self.run(&["find", path, "-maxdepth", "0"])?.code == Some(0))
+    }
+
+    /// A property of the unit.
+    pub fn property(&self, name: &str) -> Result<String> {
+        self.sh(&format!("systemctl show --value -p {name} emqx.service"))
+    }
+
+    /// `systemctl VERB emqx`, which ends when systemd has been told that the broker runs.
+    pub fn unit(&self, verb: &str) -> Result<()> {
+        let finished = self.run(&["systemctl", verb, "emqx"])?;
+        if finished.code == Some(0) {
+            return Ok(());
+        }
+        let why = self.run(&[
+            "sh",
+            "-c",
+            "systemctl status emqx; journalctl -u emqx; cat /var/log/emqx/*",
+        ])?;
+        Err(Error::Unexpected(format!("{finished}\n{why}")))
+    }
+}
+
+/// The Debian root, made if it is not there.
+fn root() -> Result<Option<PathBuf>> {
+    let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/root"));
+    let made = process::run(&mut command, MAKING)?;
+    if made.code == Some(NO_ROOT) {
+        println!("left out: {}", made.stderr.trim());
+        return Ok(None);
+    }
+    Ok(Some(PathBuf::from(made.success()?.text())))
+}
