@@ -20,7 +20,7 @@ list_files() {
         case $path in
         # Directories of the system.
         "d /etc" | "d /usr" | "d /usr/bin" | "d /usr/lib" | "d /usr/share" | "d /usr/share/man"* | \
-            "d /var" | "d /var/lib" | "d /var/log" | "d /usr/lib/systemd"* | \
+            "d /var" | "d /var/lib" | "d /var/log" | "d /usr/lib/systemd" | "d /usr/lib/systemd/system" | \
             "d /usr/share/bash-completion"* | "d /usr/share/zsh"* | "d /usr/share/fish"* | \
             "d /usr/share/licenses") ;;
         "d /etc/emqx") echo "%dir %attr(0750,root,emqx) \"/etc/emqx\"" ;;
