@@ -13,7 +13,7 @@ TRIPLE := $(ARCH)-unknown-linux-musl
 endif
 endif
 
-.PHONY: build sample demo test crash bench load lint tools test-tools matrix fuzz clean
+.PHONY: build sample demo test crash bench load lint tools test-tools matrix fuzz packages dist clean
 
 ## One static, stripped binary at dist/emqx, and emqx_ctl as its second name. Where the crates lie
 ## on this machine is not for the binary: two builds of the same sources give the same bytes. A panic
@@ -80,6 +80,16 @@ load: build sample
 ## What it has kept is part of `test`.
 fuzz:
 	tests/fuzz/run
+
+## What is published of a version, in dist/release: a tarball, the overlay packages, the list of crates
+## and digests. Two builds of the same commit give the same bytes, wherever they are.
+dist: build
+	packaging/dist
+
+## Packages built, checked, installed, upgraded and removed on machines of their own, as in `make test`;
+## and what takes longer: EMQX 4.x, and `make dist` in two clones.
+packages: test-tools build sample
+	PACKAGES_FULL=1 $(CARGO) test --locked --package packages -- --nocapture
 
 ## The suites on another Erlang/OTP, in a root of another Debian release: 27 unless
 ## SUITES="trixie forky" names them. Needs root and the network; never part of `test`.

@@ -26,7 +26,7 @@ need() {
     local command
     for command in "$@"; do
         command -v "$command" >/dev/null || die "$command is not installed" \
-            "install it, or run tests/install-tools packages"
+            "install it, or run tests/install-tools test"
     done
 }
 

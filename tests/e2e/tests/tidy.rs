@@ -8,7 +8,7 @@ use e2e::sample::workspace;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const CRATES: [&str; 9] = [
+const CRATES: [&str; 10] = [
     "launcher",
     "relup-cmd",
     "relup",
@@ -18,6 +18,7 @@ const CRATES: [&str; 9] = [
     "tests/e2e",
     "tests/fuzz",
     "tests/hostile",
+    "tests/packages",
 ];
 const MAX_LINES: usize = 400;
 

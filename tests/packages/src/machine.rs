@@ -101,13 +101,22 @@ impl Machine {
 
     /// Runs a command in it, as root.
     pub fn run(&self, command: &[&str]) -> Result<Finished> {
+        process::run(&mut self.command(command), process::HANG)
+    }
+
+    /// Starts one and leaves it running.
+    pub fn spawn(&self, command: &[&str]) -> Result<Running> {
+        Running::spawn(self.command(command).stdin(Stdio::null()))
+    }
+
+    fn command(&self, command: &[&str]) -> Command {
         let mut nsenter = self.here.command("nsenter");
         nsenter
             .args(["--all", "--target", &self.init, "--"])
             .args(["env", "-i", "LANG=C.UTF-8", "HOME=/root"])
             .arg("PATH=/usr/sbin:/usr/bin:/sbin:/bin")
             .args(command);
-        process::run(&mut nsenter, process::HANG)
+        nsenter
     }
 
     /// A line for its shell, demanded to succeed; what it prints.

@@ -26,11 +26,12 @@ pub fn run<A: AsRef<OsStr>>(name: &str, args: &[A]) -> Result<Finished> {
 
 /// The package that `deb/build` or `rpm/build` makes of the sample of a version.
 pub fn package(kind: &str, vsn: &str, to: &Path) -> Result<PathBuf> {
-    let tarball = Sample::find()?.tarball(vsn)?;
-    let built = run(
-        &format!("{kind}/build"),
-        &[tarball.as_path(), "-o".as_ref(), to],
-    )?;
+    package_of(kind, &Sample::find()?.tarball(vsn)?, to)
+}
+
+/// The package that they make of a tarball.
+pub fn package_of(kind: &str, tarball: &Path, to: &Path) -> Result<PathBuf> {
+    let built = run(&format!("{kind}/build"), &[tarball, "-o".as_ref(), to])?;
     last_line(&built.success()?)
 }
 

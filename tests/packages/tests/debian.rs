@@ -1,9 +1,18 @@
 //! The life of a Debian package, from its installation to its purge.
 
 use e2e::Result;
+use e2e::process;
 use e2e::sample::{V4, V5, V6};
 use packages::machine::Machine;
 use packages::making;
+
+/// A hook that holds an upgrade up for as long as a file is there.
+const HOLD: &str = r"mkdir /etc/emqx/relup.d && cat >/etc/emqx/relup.d/pre-upgrade <<'END'
+#!/bin/sh
+touch /var/lib/emqx/held
+while [ -e /var/lib/emqx/held ]; do sleep 0.2; done
+END
+chmod 755 /etc/emqx/relup.d/pre-upgrade";
 
 #[test]
 fn a_debian_package_is_installed_upgraded_hot_and_cold_removed_and_purged() -> Result<()> {
@@ -56,12 +65,29 @@ fn a_debian_package_is_installed_upgraded_hot_and_cold_removed_and_purged() -> R
     machine
         .sh("runuser -u emqx -- touch /var/lib/emqx/kept; echo '## mine' >>/etc/emqx/emqx.conf")?;
 
-    // Upgraded hot, below the hardening of the unit.
+    // Upgraded hot, below the hardening of the unit; no package gets in between.
     machine.bring_hops()?;
     let tarball = machine.tarball(V5)?;
-    machine
-        .emqx(&["relup", "upgrade", &tarball])?
+    machine.sh(HOLD)?;
+    let mut upgrade = machine.spawn(&["/usr/bin/emqx", "relup", "upgrade", &tarball])?;
+    machine.sh("until [ -e /var/lib/emqx/held ]; do sleep 0.1; done")?;
+    let refused = machine.run(&["dpkg", "-i", &last])?.exit_code(1)?;
+    assert!(
+        refused
+            .stderr
+            .contains("ERROR: a hot upgrade is being applied"),
+        "{refused}"
+    );
+    assert_eq!(
+        machine.sh("cat /usr/lib/emqx/releases/emqx_vars | grep -c '^REL_VSN=\"5.10.4\"'")?,
+        "1"
+    );
+    machine.sh("rm /var/lib/emqx/held")?;
+    upgrade
+        .wait(process::HANG)?
+        .success()?
         .says("upgrade complete")?;
+    machine.sh("rm -r /etc/emqx/relup.d")?;
     assert_eq!(machine.property("MainPID")?, main);
     assert_eq!(machine.sh("cat /usr/lib/emqx/relup/current")?, V5);
     machine.unit("restart")?;
@@ -150,5 +176,35 @@ fn a_debian_package_is_installed_upgraded_hot_and_cold_removed_and_purged() -> R
         "emqx",
         "files elsewhere may be its"
     );
+    Ok(())
+}
+
+#[test]
+fn a_package_takes_the_place_of_emqx_own_one_and_gives_it_back() -> Result<()> {
+    let Some(machine) = Machine::boot()? else {
+        return Ok(());
+    };
+    let dir = machine.shared();
+    let install = |package: std::path::PathBuf| {
+        machine
+            .run(&[
+                "dpkg",
+                "--force-confold",
+                "-i",
+                &package.display().to_string(),
+            ])?
+            .success()
+    };
+    install(making::own("deb", V4, dir)?)?;
+    machine.sh("runuser -u emqx -- touch /var/lib/emqx/kept")?;
+    install(making::package("deb", V5, dir)?)?;
+    machine.unit("start")?;
+    assert!(machine.property("StatusText")?.contains(V5));
+    assert_eq!(machine.sh("stat -c %U /usr/lib/emqx/bin/emqx")?, "root");
+    machine.unit("stop")?;
+    install(making::own("deb", V6, dir)?)?;
+    assert!(machine.sh("head -n 1 /usr/bin/emqx")?.starts_with("#!"));
+    assert!(!machine.has("/usr/lib/emqx/bin/emqx.sh")?);
+    assert!(machine.has("/var/lib/emqx/kept")?);
     Ok(())
 }
