@@ -87,7 +87,7 @@ dist: build
 	packaging/dist
 
 ## Packages built, checked, installed, upgraded and removed on machines of their own, as in `make test`;
-## and what takes longer: EMQX 4.x, and `make dist` in two clones.
+## and what takes longer: `make dist` in two clones.
 packages: test-tools build sample
 	PACKAGES_FULL=1 $(CARGO) test --locked --package packages -- --nocapture
 

@@ -22,8 +22,16 @@ fn a_debian_package_is_installed_upgraded_hot_and_cold_removed_and_purged() -> R
     let dir = machine.shared();
     let first = making::package("deb", V4, dir)?.display().to_string();
     let last = making::package("deb", V6, dir)?.display().to_string();
+    is_installed(&machine, &first)?;
+    is_started(&machine)?;
+    is_upgraded_hot(&machine, &last)?;
+    is_upgraded(&machine, &first, &last)?;
+    is_removed(&machine)?;
+    is_purged(&machine, &last)
+}
 
-    machine.run(&["dpkg", "-i", &first])?.success()?;
+fn is_installed(machine: &Machine, first: &str) -> Result<()> {
+    machine.run(&["dpkg", "-i", first])?.success()?;
     assert_eq!(machine.sh("systemctl is-enabled emqx")?, "enabled");
     assert_eq!(
         machine.property("ActiveState")?,
@@ -46,7 +54,10 @@ fn a_debian_package_is_installed_upgraded_hot_and_cold_removed_and_purged() -> R
         ("", ""),
         "{verified}"
     );
+    Ok(())
+}
 
+fn is_started(machine: &Machine) -> Result<()> {
     // Started for real: systemctl returns when the broker has told that it runs.
     machine.unit("start")?;
     assert_eq!(machine.property("ActiveState")?, "active");
@@ -64,14 +75,18 @@ fn a_debian_package_is_installed_upgraded_hot_and_cold_removed_and_purged() -> R
     );
     machine
         .sh("runuser -u emqx -- touch /var/lib/emqx/kept; echo '## mine' >>/etc/emqx/emqx.conf")?;
+    Ok(())
+}
 
+fn is_upgraded_hot(machine: &Machine, last: &str) -> Result<()> {
+    let main = machine.property("MainPID")?;
     // Upgraded hot, below the hardening of the unit; no package gets in between.
     machine.bring_hops()?;
     let tarball = machine.tarball(V5)?;
     machine.sh(HOLD)?;
     let mut upgrade = machine.spawn(&["/usr/bin/emqx", "relup", "upgrade", &tarball])?;
     machine.sh("until [ -e /var/lib/emqx/held ]; do sleep 0.1; done")?;
-    let refused = machine.run(&["dpkg", "-i", &last])?.exit_code(1)?;
+    let refused = machine.run(&["dpkg", "-i", last])?.exit_code(1)?;
     assert!(
         refused
             .stderr
@@ -96,16 +111,19 @@ fn a_debian_package_is_installed_upgraded_hot_and_cold_removed_and_purged() -> R
         format!("/usr/lib/emqx/relup/{V5}")
     );
     assert_eq!(machine.sh("systemctl is-active emqx")?, "active");
+    Ok(())
+}
 
+fn is_upgraded(machine: &Machine, first: &str, last: &str) -> Result<()> {
     // The same package again is not newer than what was upgraded hot.
-    let again = machine.run(&["dpkg", "-i", &first])?.success()?;
+    let again = machine.run(&["dpkg", "-i", first])?.success()?;
     assert!(again.stdout.contains("kept: "), "{again}");
     assert_eq!(machine.sh("cat /usr/lib/emqx/relup/current")?, V5);
 
     // A newer one is; the node runs on, and the next start boots it.
     let main = machine.property("MainPID")?;
     let newer = machine
-        .run(&["dpkg", "--force-confold", "-i", &last])?
+        .run(&["dpkg", "--force-confold", "-i", last])?
         .success()?;
     assert!(newer.stdout.contains("retired: "), "{newer}");
     assert!(newer.stdout.contains("A node runs on"), "{newer}");
@@ -130,7 +148,10 @@ fn a_debian_package_is_installed_upgraded_hot_and_cold_removed_and_purged() -> R
             .sh("tail -n 1 /etc/emqx/emqx.conf")?
             .contains("mine")
     );
+    Ok(())
+}
 
+fn is_removed(machine: &Machine) -> Result<()> {
     // Removal stops the node and leaves what is not the package's.
     machine.run(&["dpkg", "-r", "emqx-enterprise"])?.success()?;
     assert_eq!(machine.sh("ps -u emqx -o args= || true")?, "");
@@ -151,10 +172,13 @@ fn a_debian_package_is_installed_upgraded_hot_and_cold_removed_and_purged() -> R
     ] {
         assert!(!machine.has(path)?, "{path}");
     }
+    Ok(())
+}
 
+fn is_purged(machine: &Machine, last: &str) -> Result<()> {
     // It comes back to its data, and is purged while it runs.
     machine
-        .run(&["dpkg", "--force-confold", "-i", &last])?
+        .run(&["dpkg", "--force-confold", "-i", last])?
         .success()?;
     machine.unit("start")?;
     assert!(machine.has("/var/lib/emqx/kept")?);
