@@ -35,7 +35,7 @@ impl Machine {
         };
         let here = Install::borrow(&root, Slot::claim()?)?;
         let Some(group) = Unit::of_second_version(&here, "machine.service")? else {
-            println!("left out: no group that a systemd could be put into");
+            crate::left_out("no group that a systemd could be put into");
             return Ok(None);
         };
         let enter = format!("{} && exec unshare \"$@\"", group.enter());
@@ -55,7 +55,8 @@ impl Machine {
         })?;
         if !systemd.is_alive() {
             let ended = systemd.wait(process::HANG)?;
-            println!("left out: systemd does not run here: {ended}");
+            let why = ended.stderr.lines().last().unwrap_or("it ended at once");
+            crate::left_out(&format!("systemd does not run here: {why}"));
             return Ok(None);
         }
         let machine = Self {
@@ -161,7 +162,7 @@ fn root() -> Result<Option<PathBuf>> {
     let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/root"));
     let made = process::run(&mut command, MAKING)?;
     if made.code == Some(NO_ROOT) {
-        println!("left out: {}", made.stderr.trim());
+        crate::left_out(made.stderr.lines().last().unwrap_or_default());
         return Ok(None);
     }
     Ok(Some(PathBuf::from(made.success()?.text())))

@@ -56,7 +56,7 @@ pub fn is_there(program: &str) -> bool {
     let found = std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()));
     if !found {
-        println!("left out: {program} is not installed");
+        crate::left_out(&format!("{program} is not installed"));
     }
     found
 }

@@ -10,7 +10,7 @@ fn a_package_of_4_x_is_upgraded_by_the_release_handler_and_purged() -> Result<()
     let sample = match Sample4::find() {
         Ok(sample) => sample,
         Err(missing) => {
-            println!("left out: {missing}");
+            packages::left_out(&missing.to_string());
             return Ok(());
         }
     };
