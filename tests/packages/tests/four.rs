@@ -1,7 +1,7 @@
 //! A Debian package of EMQX 4.x: the release handler of OTP may write into the installation.
 
 use e2e::Result;
-use e2e::sample::{FOUR_0, FOUR_16, Sample4};
+use e2e::sample::{FOUR_0, FOUR_16, FOUR_17, Sample4};
 use packages::machine::Machine;
 use packages::making;
 
@@ -33,6 +33,19 @@ fn a_package_of_4_x_is_upgraded_by_the_release_handler_and_purged() -> Result<()
     let versions = machine.emqx(&["versions"])?;
     assert!(
         versions.stdout.contains(&format!("* {FOUR_16}\tpermanent")),
+        "{versions}"
+    );
+
+    // What the release handler has written is of the package that it was written for.
+    let newer = making::package_of("deb", &sample.tarball(FOUR_17)?, dir)?;
+    let newer = newer.display().to_string();
+    machine
+        .run(&["dpkg", "--force-confold", "-i", &newer])?
+        .success()?;
+    machine.unit("restart")?;
+    let versions = machine.emqx(&["versions"])?;
+    assert!(
+        versions.stdout.contains(&format!("* {FOUR_17}\tpermanent")),
         "{versions}"
     );
     machine.run(&["dpkg", "-P", "emqx"])?.success()?;
