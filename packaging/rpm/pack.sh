@@ -56,7 +56,7 @@ pack() {
         --define "_buildhost localhost" --define "use_source_date_epoch_as_buildtime 1" \
         --define "clamp_mtime_to_source_date_epoch 1" --define "source_date_epoch_from_changelog 0" \
         --define "_binary_payload w9.gzdio" --define "_source_payload w9.gzdio" \
-        --define "launcher_version $launcher_version" --define "staged $root" \
+        --define "launcher_version $(rpm_version "$launcher_version")" --define "staged $root" \
         --define "listed $work/files" --define "packager_is $packager" \
         --define "changelog_day $(date -u -d "@$SOURCE_DATE_EPOCH" '+%a %b %d %Y')" "$@" "$spec" >"$work/rpm.log" 2>&1 || {
         tail -n 20 -- "$work/rpm.log" >&2
