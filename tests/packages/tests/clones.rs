@@ -11,20 +11,23 @@ use std::time::Duration;
 /// A build from nothing, with everything optimised at once.
 const BUILD: Duration = Duration::from_secs(3600);
 
-fn publish(clone: &Path) -> Result<()> {
-    let workspace = sample::workspace();
+fn clone(from: &Path, to: &Path) -> Result<()> {
     let mut git = Command::new("git");
-    git.args(["clone", "--quiet", "--no-hardlinks"])
-        .arg(&workspace)
-        .arg(clone);
-    process::run(&mut git, process::HANG)?.success()?;
+    git.args(["clone", "--quiet", "--no-hardlinks"]);
+    process::run(git.arg(from).arg(to), process::HANG)?
+        .success()
+        .map(drop)
+}
+
+fn publish(place: &Path) -> Result<()> {
+    let workspace = sample::workspace();
     let tools = workspace.join("dist/tools");
     if tools.is_dir() {
-        fs_err::create_dir(clone.join("dist"))?;
-        std::os::unix::fs::symlink(tools, clone.join("dist/tools"))?;
+        fs_err::create_dir(place.join("dist"))?;
+        std::os::unix::fs::symlink(tools, place.join("dist/tools"))?;
     }
     let mut make = Command::new("make");
-    make.arg("dist").current_dir(clone);
+    make.arg("dist").current_dir(place);
     for name in [
         "CARGO_TARGET_DIR",
         "EMQX_LAUNCHER",
@@ -45,8 +48,11 @@ fn two_clones_publish_the_same_bytes() -> Result<()> {
     }
     let scratch = tempfile::tempdir()?;
     let [one, two] = ["one", "a longer/two"].map(|name| scratch.path().join(name));
-    for clone in [&one, &two] {
-        publish(clone)?;
+    // Of one commit, whatever is committed meanwhile.
+    clone(&sample::workspace(), &one)?;
+    clone(&one, &two)?;
+    for place in [&one, &two] {
+        publish(place)?;
     }
     let mut diff = Command::new("diff");
     diff.arg("-r")
