@@ -191,6 +191,16 @@ impl Install {
             .insert(name.as_ref().to_owned(), value.as_ref().to_owned());
     }
 
+    /// The variables that every command of this installation gets, for programs that run them elsewhere.
+    #[must_use]
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        let text = |value: &OsString| value.to_string_lossy().into_owned();
+        let variables = self.env.iter();
+        variables
+            .map(|(name, value)| (text(name), text(value)))
+            .collect()
+    }
+
     /// Takes a variable out of the environment of every command from now on.
     pub fn remove_env(&mut self, name: &str) {
         self.env.remove(OsStr::new(name));

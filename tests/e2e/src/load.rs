@@ -78,9 +78,9 @@ pub fn run(load: &Load, tell: &mut dyn FnMut(&str)) -> Result<Outcome> {
     fs_err::write(&back, BACK)?;
     let sample = Sample::find()?;
     let options = Options {
-        port: install.mqtt_port(),
         clients: load.clients,
         interval: load.interval,
+        ..Options::on_port(install.mqtt_port())
     };
     let swarm = Swarm::start(&options, PATIENCE)?;
     tell(&format!("{} clients are connected", load.clients));

@@ -46,7 +46,7 @@ impl Talk {
     /// One connection from its beginning to its end; gives the reason of the end.
     async fn session(&self, was_connected: &mut bool) -> String {
         let id = format!("e2e-{}-{}", self.run, self.index);
-        let mut options = MqttOptions::new(id, "127.0.0.1", self.options.port);
+        let mut options = MqttOptions::new(id, self.options.host.as_str(), self.options.port);
         options
             .set_keep_alive(Duration::from_secs(30))
             .set_clean_session(true);

@@ -23,7 +23,9 @@ use tokio::sync::watch;
 /// How many clients talk, how fast, and to whom.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Port of the broker on the loopback address.
+    /// Address of the broker.
+    pub host: String,
+    /// Its port.
     pub port: u16,
     /// Number of clients.
     pub clients: usize,
@@ -32,10 +34,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// The 200 clients of the demo, 2000 messages a second together.
+    /// The 200 clients of the demo, 2000 messages a second together, on the loopback address.
     #[must_use]
     pub fn on_port(port: u16) -> Self {
         Self {
+            host: "127.0.0.1".to_owned(),
             port,
             clients: 200,
             interval: Duration::from_millis(100),
