@@ -40,6 +40,7 @@ tools:
 
 test-tools:
 	tests/install-tools test
+	tests/ansible/install
 
 ## The sample release in three versions, with its hops, and in the shape of 4.x in dist/sample4;
 ## BIG=1 makes one as big as a real one, in dist/sample-big.

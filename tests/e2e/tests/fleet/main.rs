@@ -1,0 +1,6 @@
+//! The Ansible collection of `packaging/ansible`, as operators use it: built, installed, and run by
+//! `ansible-playbook` against three real nodes.
+
+mod refused;
+mod rollout;
+mod scene;
