@@ -136,15 +136,8 @@ impl Ansible {
 
     /// A program of Ansible, at home in the throw-away directory.
     pub fn command(&self, program: &str) -> Result<Command> {
-        let bin = workspace().join("dist/ansible/bin");
-        if !bin.join(program).is_file() {
-            return Err(Error::Missing {
-                what: format!("{} does not exist", bin.join(program).display()),
-                remedy: "run tests/ansible/install".to_owned(),
-            });
-        }
         let dir = self.scratch.path();
-        let mut command = Command::new(bin.join(program));
+        let mut command = Command::new(self::program(program)?);
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
             if name.starts_with("ANSIBLE_") || name.starts_with("EMQX_") {
@@ -152,9 +145,8 @@ impl Ansible {
             }
         }
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let path =
-            std::env::join_paths(std::iter::once(bin.clone()).chain(std::env::split_paths(&path)))
-                .unwrap_or(path);
+        let path = std::env::join_paths(std::iter::once(bin()).chain(std::env::split_paths(&path)))
+            .unwrap_or(path);
         Ok({
             command.env("PATH", path).env("HOME", dir);
             command.env("LC_ALL", "C.UTF-8").env("NO_COLOR", "1");
@@ -190,6 +182,22 @@ impl Ansible {
         println!("{finished}");
         Ok(Play { finished })
     }
+}
+
+fn bin() -> PathBuf {
+    workspace().join("dist/ansible/bin")
+}
+
+/// A program that `tests/ansible/install` has installed.
+pub fn program(name: &str) -> Result<PathBuf> {
+    let path = bin().join(name);
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(Error::Missing {
+        what: format!("{} does not exist", path.display()),
+        remedy: "run tests/ansible/install".to_owned(),
+    })
 }
 
 /// A playbook that has ended.
