@@ -1,0 +1,5 @@
+//! The book in `docs/`: what it says is what the program has.
+
+mod commands;
+mod errors;
+mod pages;
