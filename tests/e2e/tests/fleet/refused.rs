@@ -24,7 +24,7 @@ fn a_broken_tarball_on_one_node_stops_the_rollout_there() -> e2e::Result<()> {
     let fleet = Fleet::start()?;
     let good = Sample::find()?.tarball(V5)?;
     let bad = broken(&good, fleet.nodes[1].scratch())?;
-    let vars = json!({ "emqx_relup_remote_src": true });
+    let vars = json!({ "emqx_relup_remote_src": "true" });
     let of = [&good, &bad, &good].map(|tarball| json!({ "emqx_relup_tarball": tarball }));
     let before = fleet.nodes.iter().map(Witness::of_running);
     let before = before.collect::<e2e::Result<Vec<_>>>()?;

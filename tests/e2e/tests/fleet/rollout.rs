@@ -14,9 +14,14 @@ fn nodes_are_upgraded_one_by_one_below_clients_and_a_second_run_changes_nothing(
 {
     let fleet = Fleet::start()?;
     fleet.connect()?;
+    // All are texts, as they are behind `-e NAME=VALUE`.
     let vars = json!({
         "emqx_relup_tarball": Sample::find()?.tarball(V5)?,
-        "emqx_relup_cluster_size": 3,
+        "emqx_relup_cluster": "yes",
+        "emqx_relup_cluster_size": "3",
+        "emqx_relup_remote_src": "false",
+        "emqx_relup_remove_tarball": "true",
+        "emqx_relup_settle_seconds": "1",
     });
     let swarms = fleet.nodes.iter().zip(1..).map(|(node, at)| {
         let options = Options {
@@ -44,13 +49,14 @@ fn nodes_are_upgraded_one_by_one_below_clients_and_a_second_run_changes_nothing(
         assert!(!staged(node).exists(), "{}", staged(node).display());
     }
 
-    // The directory, the tarball with its digest, the upgrade.
+    // The directory, the tarball with its digest, the upgrade, the removal of the tarball.
     fleet
         .play(ROLLOUT, &[], &vars, &[])?
-        .ended_with_changes([3, 3, 3])?;
+        .ended_with_changes([4, 4, 4])?;
     let mut ended = String::new();
     for node in &fleet.nodes {
         assert_eq!(node::version(node)?, V5);
+        assert_eq!(fs_err::read_dir(staged(node))?.count(), 0);
         let (_, status) = relup_json(node, &["status"])?;
         assert_eq!(status["next_start"]["version"], V5, "{status}");
         // Times of one form and one zone are ordered as their texts are.
@@ -77,7 +83,7 @@ fn nodes_are_upgraded_one_by_one_below_clients_and_a_second_run_changes_nothing(
     // The nodes of the sample do not look for each other after a restart.
     let vars = json!({
         "emqx_relup_tarball": Sample::find()?.tarball(V5)?,
-        "emqx_relup_restart": true,
+        "emqx_relup_restart": "true",
     });
     fleet
         .play(ROLLOUT, &[], &vars, &[])?
