@@ -29,5 +29,32 @@ pub fn script(words: &[OsString]) -> Result<String, Error> {
     let mut script = Vec::new();
     generate(shell, &mut model(Purpose::Completions), "emqx", &mut script);
     // The generators write nothing but the model's own text.
-    Ok(String::from_utf8_lossy(&script).into_owned())
+    let script = String::from_utf8_lossy(&script).into_owned();
+    Ok(match shell {
+        Shell::Fish => named_alike(&script),
+        _ => script,
+    })
+}
+
+/// For fish a subcommand has been given once its name is anywhere on the line, which below `relup` is
+/// true of `relup relup` from the start.
+fn named_alike(script: &str) -> String {
+    const BELOW: &str = "__fish_emqx_using_subcommand relup; and ";
+    const GIVEN: &str = "__fish_seen_subcommand_from relup\"";
+    let mut text = String::with_capacity(script.len());
+    for line in script.lines() {
+        match line.split_once(BELOW) {
+            Some((start, rest)) if rest.starts_with("not ") => {
+                let rest = rest.replacen(" relup ", " ", 1);
+                text.extend([start, BELOW, &rest]);
+            }
+            Some((start, rest)) => {
+                let third = "contains relup (commandline -opc)[3..]\"";
+                text.extend([start, BELOW, &rest.replacen(GIVEN, third, 1)]);
+            }
+            None => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    text
 }

@@ -190,6 +190,8 @@ fn the_tab_key_completes_commands_in_fish() -> e2e::Result<()> {
         ("emqx st", &["start", "stop"][..]),
         ("emqx relup up", &["upgrade"]),
         ("emqx relup upgrade --fo", &["--force"]),
+        ("emqx relup upgrade --upf", &[]),
+        ("emqx relup relup --upf", &["--upfrom"]),
         ("emqx relup rollback --t", &["--to"]),
         ("emqx man relup rol", &["rollback"]),
         ("emqx completions ", &["bash", "fish", "help", "zsh"]),
