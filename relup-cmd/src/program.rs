@@ -12,6 +12,7 @@ mod install;
 mod package;
 mod site;
 mod uninstall;
+mod unit;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -49,7 +50,7 @@ pub fn run_alone(words: &[OsString], program: &Program<'_>) -> Option<u8> {
         end(act(&mut console), &mut console)
     };
     match &command {
-        Command::Install(args) => Some(act(&|_| install::run(args, program))),
+        Command::Install(args) => Some(act(&|console| install::run(args, program, console))),
         Command::Uninstall(args) => Some(act(&|console| uninstall::run(args, program, console))),
         Command::PackageInstalled(_) => None,
     }

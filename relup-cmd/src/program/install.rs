@@ -7,17 +7,29 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
-use super::Program;
 use super::arrival::{Kept, Rights, keep, link, prepare};
 use super::cli;
 use super::site::{Holder, Site, observe, remove};
+use super::{Program, unit};
 use crate::error::Error;
-use crate::output::Answer;
+use crate::output::{Answer, Console};
 use relup::layout::Seat;
 
 /// Puts the program in.
-pub(super) fn run(args: &cli::Install, program: &Program<'_>) -> Result<Answer, Error> {
+pub(super) fn run(
+    args: &cli::Install,
+    program: &Program<'_>,
+    console: &mut Console<'_>,
+) -> Result<Answer, Error> {
     let site = Site::find(&args.root)?;
+    let answer = put(&site, program)?;
+    if let Some(warning) = unit::warning(&site.seat.path()) {
+        console.warn(warning);
+    }
+    Ok(answer)
+}
+
+fn put(site: &Site, program: &Program<'_>) -> Result<Answer, Error> {
     let _lock = site.lock();
     for temp in [&site.seat, &site.second].map(Seat::kept_temp) {
         remove(&temp)?;
@@ -29,10 +41,10 @@ pub(super) fn run(args: &cli::Install, program: &Program<'_>) -> Result<Answer, 
         remove(&site.second.temp())?;
         // Whoever put it there may have been killed before this.
         site.sync()?;
-        return Ok(answer(&site, program, &before, false));
+        return Ok(answer(site, program, &before, false));
     }
     let mut newly_kept = Vec::new();
-    if let Err(error) = bring_in(&site, program, &before, is_there, &mut newly_kept) {
+    if let Err(error) = bring_in(site, program, &before, is_there, &mut newly_kept) {
         // As it was; what can't be taken away now does no harm, and the next run replaces it.
         for path in newly_kept {
             let _ = fs::remove_file(path);
@@ -49,7 +61,7 @@ pub(super) fn run(args: &cli::Install, program: &Program<'_>) -> Result<Answer, 
         link(&site.second, &site.seat, like.as_ref())?;
     }
     site.sync()?;
-    Ok(answer(&site, program, &before, !is_there))
+    Ok(answer(site, program, &before, !is_there))
 }
 
 /// Everything before the first name changes: the new program beside its name, and second names for

@@ -72,7 +72,7 @@ impl Place {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut console = Console::new(&mut out, &mut err, false);
         let done = match parse(&words).expect("good usage") {
-            Command::Install(args) => install::run(&args, &program),
+            Command::Install(args) => install::run(&args, &program, &mut console),
             Command::Uninstall(args) => uninstall::run(&args, &program, &mut console),
             Command::PackageInstalled(_) => unreachable!("it needs no program"),
         };
