@@ -55,7 +55,9 @@ runtime() ->
     Crypto =
         case catch crypto:info_lib() of
             [_ | _] -> "";
-            Failed -> text("~0tp", [Failed])
+            Failed ->
+                told(),
+                text("~0tp", [Failed])
         end,
     Hook =
         case code:ensure_loaded(mnesia_hook) of
@@ -63,6 +65,13 @@ runtime() ->
             _ -> "false"
         end,
     ["ok", Crypto, Hook].
+
+%% Why a library does not load goes to the terminal from the code server over the logger, by messages;
+%% whoever asked may end this VM with the answer.
+told() ->
+    _ = (catch sys:get_state(logger)),
+    _ = (catch logger_std_h:filesync(default)),
+    ok.
 
 setenv(Name, Value) ->
     true = os:putenv(Name, Value),

@@ -94,8 +94,9 @@ fn the_vm_tells_its_programs_of_the_generated_arguments() -> e2e::Result<()> {
 fn the_foreground_logs_to_its_output_and_ends_with_the_node() -> e2e::Result<()> {
     let install = Install::four(FOUR_0)?;
     let mut foreground = install.spawn(&["foreground"])?;
-    process::wait_until("the node to answer", HANG, || {
-        Ok(install.emqx(&["ping"])?.code == Some(0))
+    process::wait_until("the broker to run", HANG, || {
+        let asked = install.emqx(&["eval", "emqx:is_running(node())"])?;
+        Ok(asked.stdout == "true\n")
     })?;
     let handlers = node::eval(
         &install,
