@@ -21,6 +21,7 @@ use super::error::AuthorError;
 use super::facts::ReleaseFacts;
 use super::make::{about_rules, read_rules, write};
 use super::plan::{HopPlan, plan};
+use super::rules::Rules;
 use super::{read, text};
 use crate::cli;
 use crate::error::Error;
@@ -35,13 +36,14 @@ pub(crate) fn run(
     console: &mut Console<'_>,
     interrupt: &Interrupt,
 ) -> Result<Answer, Error> {
+    let rules = read_rules(&args.choices)?;
     let (from, to) = read::both(&args.from, &args.to, interrupt)?;
     let own = if args.ignore_own {
         BTreeMap::new()
     } else {
-        own::of(&from, &to, &args.to, interrupt)?
+        own::of(&from, &to, None, &mut |text| console.warn(text), interrupt)?
     };
-    let appups = make(&from, &to, &own, &args.choices)?;
+    let appups = make(&from, &to, &own, &rules, &args.choices)?;
     for warning in &appups.warnings {
         console.warn(warning.clone());
     }
@@ -105,12 +107,12 @@ pub(super) fn make(
     from: &ReleaseFacts,
     to: &ReleaseFacts,
     own: &BTreeMap<String, Own>,
+    rules: &Rules,
     choices: &cli::Choices,
 ) -> Result<Appups, Error> {
-    let rules = read_rules(choices)?;
     let options = Options {
         max_modules: choices.max_modules,
-        rules: &rules,
+        rules,
         // OTP's own applications have appups of their own.
         force: true,
         is_reverse: true,

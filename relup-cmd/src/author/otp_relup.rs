@@ -16,7 +16,7 @@ use serde_json::json;
 use super::appup::{self, own::Own};
 use super::error::AuthorError;
 use super::facts::ReleaseFacts;
-use super::make::write;
+use super::make::{read_rules, write};
 use super::place::{NoAnswer, Place};
 use super::read;
 use crate::cli;
@@ -58,6 +58,7 @@ pub(crate) fn run(
     console: &mut Console<'_>,
     interrupt: &Interrupt,
 ) -> Result<Answer, Error> {
+    let rules = read_rules(&args.choices)?;
     let place = Place::of(&args.to, interrupt)?;
     let older = Older::find(args, &place, interrupt)?;
     let (from, to) = read::both(older.source(&args.to), &args.to, interrupt)?;
@@ -66,9 +67,15 @@ pub(crate) fn run(
         return Err(AuthorError::SameVersion { vsn }.into());
     }
     let given = given(args.appups.as_deref(), &to)?;
-    let mut own = appup::own::of(&from, &to, &args.to, interrupt)?;
+    let mut own = appup::own::of(
+        &from,
+        &to,
+        Some(&place),
+        &mut |text| console.warn(text),
+        interrupt,
+    )?;
     own.extend(given.keys().map(|name| (name.clone(), Own::given())));
-    let appups = appup::make(&from, &to, &own, &args.choices)?;
+    let appups = appup::make(&from, &to, &own, &rules, &args.choices)?;
     for warning in &appups.warnings {
         console.warn(warning.clone());
     }

@@ -4,7 +4,6 @@
 //! the release is asked which of them match; where every version is written out, none is started.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use fs_err as fs;
 use relup::appup_file::{AppupFile, Entry, Vsn};
@@ -61,14 +60,23 @@ impl Own {
     }
 }
 
-/// The own appups of applications whose version is another; `release` is where `to` was read from.
+/// The own appups of applications whose version is another. One that is none leads nowhere and is
+/// told by `warn`: many libraries carry one that was forgotten long ago. `place` is `to`, where that
+/// can be run already.
 pub(in crate::author) fn of(
     from: &ReleaseFacts,
     to: &ReleaseFacts,
-    release: &Path,
+    place: Option<&Place>,
+    warn: &mut dyn FnMut(String),
     interrupt: &Interrupt,
 ) -> Result<BTreeMap<String, Own>, Error> {
     let mut found: Vec<(&str, &str, AppupFile)> = Vec::new();
+    let mut pass_over = |app: &str, vsn: &str, reason: &dyn ToString| {
+        let reason = reason.to_string();
+        warn(format!(
+            "lib/{app}-{vsn}/ebin/{app}.appup does not count: {reason}"
+        ));
+    };
     for (name, app) in &to.apps {
         let (Some(text), Some(before)) = (&app.appup, from.apps.get(name)) else {
             continue;
@@ -77,15 +85,25 @@ pub(in crate::author) fn of(
         if was == is {
             continue;
         }
-        let file = AppupFile::parse(text).map_err(|error| unusable(to, name, is, &error))?;
-        if file.vsn == *is {
-            found.push((name, was, file));
-        } else {
-            let reason = format!("it is of version {}", file.vsn);
-            return Err(unusable(to, name, is, &reason).into());
+        match AppupFile::parse(text) {
+            Ok(file) if file.vsn == *is => found.push((name, was, file)),
+            Ok(file) => pass_over(name, is, &format!("it is of version {}", file.vsn)),
+            Err(error) => pass_over(name, is, &error),
         }
     }
-    let matches = Matches::ask(&found, to, release, interrupt)?;
+    let matches = Matches::ask(&found, to, place, interrupt)?;
+    found.retain(|(name, _, file)| match matches.unusable_of(file) {
+        Some(pattern) => {
+            let pattern = Term::Binary(pattern.to_vec());
+            pass_over(
+                name,
+                &file.vsn,
+                &format!("{pattern} is no regular expression"),
+            );
+            false
+        }
+        None => true,
+    });
     let own = found.into_iter().map(|(name, was, file)| {
         let leads = |entries: &[Entry]| entries.iter().any(|entry| matches.fits(&entry.vsn, was));
         let own = Own {
@@ -98,70 +116,71 @@ pub(in crate::author) fn of(
     Ok(own.collect())
 }
 
-fn unusable(to: &ReleaseFacts, app: &str, vsn: &str, reason: &dyn ToString) -> AuthorError {
-    AuthorError::UnusableRelease {
-        path: to.source.clone(),
-        reason: format!("lib/{app}-{vsn}/ebin/{app}.appup: {}", reason.to_string()),
-    }
+/// Which regular expressions match which versions, and which are none.
+#[derive(Default)]
+struct Matches {
+    fitting: BTreeSet<(Vec<u8>, String)>,
+    unusable: BTreeSet<Vec<u8>>,
 }
-
-/// Which regular expressions match which versions.
-struct Matches(BTreeSet<(Vec<u8>, String)>);
 
 impl Matches {
     fn fits(&self, vsn: &Vsn, other: &str) -> bool {
         match vsn {
             Vsn::Exact(vsn) => vsn == other,
-            Vsn::Pattern(pattern) => self.0.contains(&(pattern.clone(), other.to_owned())),
+            Vsn::Pattern(pattern) => self.fitting.contains(&(pattern.clone(), other.to_owned())),
         }
+    }
+
+    /// The first pattern of an appup that is none.
+    fn unusable_of<'f>(&self, file: &'f AppupFile) -> Option<&'f [u8]> {
+        patterns(file).find(|pattern| self.unusable.contains(*pattern))
     }
 
     fn ask(
         found: &[(&str, &str, AppupFile)],
         to: &ReleaseFacts,
-        release: &Path,
+        place: Option<&Place>,
         interrupt: &Interrupt,
     ) -> Result<Matches, Error> {
-        let mut questions: Vec<(&str, &str, &[u8])> = Vec::new();
-        for (app, was, file) in found {
-            for entry in file.up.iter().chain(&file.down) {
-                if let Vsn::Pattern(pattern) = &entry.vsn {
-                    questions.push((app, was, pattern));
-                }
-            }
+        let mut questions: Vec<(&str, &[u8])> = Vec::new();
+        for (_, was, file) in found {
+            questions.extend(patterns(file).map(|pattern| (*was, pattern)));
         }
+        let mut matches = Matches::default();
         if questions.is_empty() {
-            return Ok(Matches(BTreeSet::new()));
+            return Ok(matches);
         }
-        let said = ask(&questions, release, interrupt)?;
-        let mut matches = BTreeSet::new();
+        let said = match place {
+            Some(place) => ask(&questions, place, interrupt)?,
+            None => ask(&questions, &Place::of(&to.source, interrupt)?, interrupt)?,
+        };
         for line in said.lines() {
             let of = |start: &str| {
                 let index: usize = line.strip_prefix(start)?.parse().ok()?;
                 questions.get(index).copied()
             };
-            if let Some((_, was, pattern)) = of("appup fits ") {
-                matches.insert((pattern.to_vec(), was.to_owned()));
-            } else if let Some((app, _, pattern)) = of("appup bad ") {
-                let pattern = Term::Binary(pattern.to_vec());
-                let vsn = to.apps.get(app).map_or("", |app| &app.file.vsn);
-                let reason = format!("{pattern} is no regular expression");
-                return Err(unusable(to, app, vsn, &reason).into());
+            if let Some((was, pattern)) = of("appup fits ") {
+                matches.fitting.insert((pattern.to_vec(), was.to_owned()));
+            } else if let Some((_, pattern)) = of("appup bad ") {
+                matches.unusable.insert(pattern.to_vec());
             }
         }
-        Ok(Matches(matches))
+        Ok(matches)
     }
 }
 
+fn patterns(file: &AppupFile) -> impl Iterator<Item = &[u8]> {
+    let entries = file.up.iter().chain(&file.down);
+    entries.filter_map(|entry| match &entry.vsn {
+        Vsn::Pattern(pattern) => Some(pattern.as_slice()),
+        Vsn::Exact(_) => None,
+    })
+}
+
 /// Has the VM of the release match them, and gives what it said.
-fn ask(
-    questions: &[(&str, &str, &[u8])],
-    release: &Path,
-    interrupt: &Interrupt,
-) -> Result<String, Error> {
-    let place = Place::of(release, interrupt)?;
+fn ask(questions: &[(&str, &[u8])], place: &Place, interrupt: &Interrupt) -> Result<String, Error> {
     let pairs = questions.iter().enumerate().map(|(index, question)| {
-        let (_, was, pattern) = question;
+        let (was, pattern) = question;
         Term::Tuple(vec![
             Term::Int(index.to_string()),
             Term::Str((*was).to_owned()),
@@ -174,11 +193,7 @@ fn ask(
     let silent = |reason: String| AuthorError::NoAnswer { reason };
     match place.ask(MATCH, &file, interrupt)? {
         Ok(said) if said.lines().any(|line| line == "appup end") => Ok(said),
-        Ok(_) => Err(silent(format!(
-            "the VM of {} did not say which versions match",
-            release.display()
-        ))
-        .into()),
+        Ok(_) => Err(silent("the release's VM did not say which versions match".to_owned()).into()),
         Err(NoAnswer(reason)) => Err(silent(reason).into()),
     }
 }

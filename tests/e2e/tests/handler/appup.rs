@@ -253,11 +253,24 @@ fn own_appups_count_for_the_versions_that_their_patterns_match() -> e2e::Result<
     let told = answer(&told.success()?)?;
     assert_eq!(told["made_appups"], json!([]), "{told}");
 
-    let broken = appups(r#"{"4.4.9", [{<<"(">>, []}], []}."#)?;
-    assert!(broken.stderr.is_empty(), "{broken}");
-    assert!(
-        broken.stdout.contains("is no regular expression"),
-        "{broken}"
-    );
+    // One that is none leads nowhere, and the one that is made comes before it.
+    for (text, reason) in [
+        (
+            r#"{"4.4.9", [{<<"(">>, []}], []}."#,
+            "is no regular expression",
+        ),
+        (
+            r#"{"4.4.1", [{"4.4.0", []}], []}."#,
+            "it is of version 4.4.1",
+        ),
+        (r#"{"%VSN%", [], []}."#, "it is of version %VSN%"),
+        ("", "nothing is not"),
+    ] {
+        let said = answer(&appups(text)?.success()?)?;
+        assert!(said["warnings"].to_string().contains(reason), "{said}");
+        assert!(said["appups"]["emqx_management"].is_string(), "{said}");
+        let told = answer(&relup(&install, &tree, &["--upfrom", FOUR_0, "--json"])?.success()?)?;
+        assert_eq!(told["made_appups"], json!(["emqx_management"]), "{told}");
+    }
     Ok(())
 }
