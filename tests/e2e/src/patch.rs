@@ -67,3 +67,13 @@ pub fn open_gate(install: &Install, name: &str) -> Result<()> {
     fs_err::write(install.scratch().join(name), "")?;
     Ok(())
 }
+
+/// The broker's face (module `emqx`) with a node in its cluster that does not run.
+pub const FACE_OF_A_CLUSTER: &str = "-module(emqx).
+    -export([data_dir/0, is_running/0, publish/2, cluster_nodes/1]).
+    is_running() -> is_pid(whereis(emqx_sup)).
+    data_dir() -> application:get_env(emqx, data_dir, \"data\").
+    publish(Topic, Payload) ->
+        emqx_broker:publish(#{topic => Topic, payload => Payload, qos => 1, retain => false}).
+    cluster_nodes(running) -> [node() | nodes()];
+    cluster_nodes(stopped) -> ['gone@127.0.0.1'].";

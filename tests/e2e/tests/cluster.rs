@@ -1,20 +1,10 @@
 //! What `relup status --cluster` tells of real nodes that are connected to each other.
 
 use e2e::install::Install;
-use e2e::patch::replace_module;
+use e2e::patch::{FACE_OF_A_CLUSTER, replace_module};
 use e2e::process;
 use e2e::sample::{Sample, V4, V5};
 use e2e::witness::relup_json;
-
-/// The broker's face with a cluster that has a node which does not run.
-const FACE: &str = "-module(emqx).
-    -export([data_dir/0, is_running/0, publish/2, cluster_nodes/1]).
-    is_running() -> is_pid(whereis(emqx_sup)).
-    data_dir() -> application:get_env(emqx, data_dir, \"data\").
-    publish(Topic, Payload) ->
-        emqx_broker:publish(#{topic => Topic, payload => Payload, qos => 1, retain => false}).
-    cluster_nodes(running) -> [node() | nodes()];
-    cluster_nodes(stopped) -> ['gone@127.0.0.1'].";
 
 fn connect(from: &Install, to: &Install) -> e2e::Result<()> {
     let expression = format!("net_kernel:connect_node('{}')", to.node_name());
@@ -32,7 +22,7 @@ fn every_node_of_a_cluster_tells_what_it_runs_and_boots_next() -> e2e::Result<()
     one.emqx(&["relup", "status", "--cluster"])?
         .exit_code(1)?
         .says("node_not_running")?;
-    replace_module(&one, FACE)?;
+    replace_module(&one, FACE_OF_A_CLUSTER)?;
     one.start()?;
     two.start()?;
     connect(&one, &two)?;

@@ -3,21 +3,11 @@
 use crate::scene::{Ansible, Fleet, ROLLOUT, broken};
 use e2e::install::Install;
 use e2e::node;
-use e2e::patch::replace_module;
+use e2e::patch::{FACE_OF_A_CLUSTER, replace_module};
 use e2e::sample::{Sample, V4, V5};
 use e2e::witness::Witness;
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
-
-/// The broker's face, with a node in its cluster that does not run.
-const FACE: &str = "-module(emqx).
-    -export([data_dir/0, is_running/0, publish/2, cluster_nodes/1]).
-    is_running() -> is_pid(whereis(emqx_sup)).
-    data_dir() -> application:get_env(emqx, data_dir, \"data\").
-    publish(Topic, Payload) ->
-        emqx_broker:publish(#{topic => Topic, payload => Payload, qos => 1, retain => false}).
-    cluster_nodes(running) -> [node() | nodes()];
-    cluster_nodes(stopped) -> ['gone@127.0.0.1'].";
 
 #[test]
 fn a_broken_tarball_on_one_node_stops_the_rollout_there() -> e2e::Result<()> {
@@ -62,7 +52,7 @@ fn a_broken_tarball_on_one_node_stops_the_rollout_there() -> e2e::Result<()> {
 #[test]
 fn a_cluster_that_is_not_well_holds_the_rollout_up() -> e2e::Result<()> {
     let node = Install::sample(V4)?;
-    replace_module(&node, FACE)?;
+    replace_module(&node, FACE_OF_A_CLUSTER)?;
     node.start()?;
     let fleet = Fleet {
         nodes: vec![node],
