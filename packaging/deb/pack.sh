@@ -24,23 +24,37 @@ installed_size() {
 }
 
 # What the native code of the release links to, as a list for Depends. It is asked of this machine,
-# which therefore has to be of the system that the release is for.
+# which therefore has to be of the system that the release is for. A file whose library this machine
+# lacks, such as OTP's odbcserver mostly, is told of and adds nothing.
 libraries() {
-    local root=$1 found='' file files=()
+    local root=$1 found='' library file at files=()
     if command -v dpkg-shlibdeps >/dev/null; then
         while IFS= read -r file; do
-            ! is_elf "$file" || files+=("$file")
+            ! is_elf "$file" || files+=("-e$file")
         done < <(find "$root/usr/lib/emqx" -type f \( -perm /111 -o -name '*.so*' \) | sort)
         mkdir -p -- "$work/shlibs/debian"
         printf 'Source: emqx\n\nPackage: emqx\nArchitecture: any\n' >"$work/shlibs/debian/control"
-        found=$(cd -- "$work/shlibs" && dpkg-shlibdeps -O --ignore-missing-info --warnings=0 \
-            "${files[@]/#/-e}" 2>"$work/shlibs/log" | sed -n 's/^shlibs:Depends=//p') || true
+        if ! found=$(shlibdeps "${files[@]}"); then
+            while read -r library file; do
+                echo "WARNING: this machine lacks $library, which ${file#"$root"} links to" >&2
+                for at in "${!files[@]}"; do
+                    [ "${files[at]}" != "-e$file" ] || unset "files[at]"
+                done
+            done < <(sed -nE 's/.*cannot find library ([^ ]+) needed by (.*) \(ELF.*/\1 \2/p' "$work/shlibs/log")
+            found=$(shlibdeps "${files[@]}") || true
+        fi
     fi
     if [ -z "$found" ]; then
         echo "WARNING: dpkg-shlibdeps does not tell what the release links to; the package depends on libc6 only" >&2
         found=libc6
     fi
     echo "$found"
+}
+
+# shlibdeps -eFILE...: the packages that they link to, or a failure with its reasons in the log.
+shlibdeps() {
+    (cd -- "$work/shlibs" && dpkg-shlibdeps -O --ignore-missing-info --warnings=0 "$@" 2>log |
+        sed -n 's/^shlibs:Depends=//p')
 }
 
 # doc ROOT PACKAGE VERSION CHANGE: copyright and changelog.

@@ -16,6 +16,14 @@ const MAKING: Duration = Duration::from_secs(900);
 /// The exit code of `root` where none can be made.
 const NO_ROOT: i32 = 77;
 
+/// A hook that holds an upgrade up for as long as `/var/lib/emqx/held` is there.
+pub const HOLD: &str = r"mkdir /etc/emqx/relup.d && cat >/etc/emqx/relup.d/pre-upgrade <<'END'
+#!/bin/sh
+touch /var/lib/emqx/held
+while [ -e /var/lib/emqx/held ]; do sleep 0.2; done
+END
+chmod 755 /etc/emqx/relup.d/pre-upgrade";
+
 /// A machine that runs. What is in [`Machine::shared`] is there under the same path.
 #[derive(Debug)]
 pub struct Machine {
@@ -129,6 +137,12 @@ impl Machine {
     /// Runs `/usr/bin/emqx`, demanded to succeed.
     pub fn emqx(&self, args: &[&str]) -> Result<Finished> {
         self.run(&[&["/usr/bin/emqx"], args].concat())?.success()
+    }
+
+    /// Runs `dnf VERB WHAT` on a package or, to remove it, its name.
+    pub fn dnf(&self, verb: &str, what: impl AsRef<Path>) -> Result<Finished> {
+        let what = what.as_ref().display().to_string();
+        self.run(&["dnf", "--assumeyes", verb, &what])
     }
 
     /// Whether a path is there.

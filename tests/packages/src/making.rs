@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+/// The package of the edition that the sample is of.
+pub const ENTERPRISE: &str = "emqx-enterprise";
+
 /// What a script may take; this is for hangs.
 const HANG: Duration = Duration::from_secs(600);
 
@@ -41,13 +44,27 @@ pub fn overlay(kind: &str, to: &Path) -> Result<PathBuf> {
     last_line(&built.success()?)
 }
 
-/// A package as EMQX's own ones are.
-pub fn own(kind: &str, vsn: &str, to: &Path) -> Result<PathBuf> {
+/// A package as EMQX's own ones are, of the edition `emqx` or `emqx-enterprise`.
+pub fn own(kind: &str, name: &str, vsn: &str, to: &Path) -> Result<PathBuf> {
     let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/emqx-own"));
-    command.arg(kind).arg(Sample::find()?.tarball(vsn)?).arg(to);
+    command.args([kind, name]);
+    command.arg(Sample::find()?.tarball(vsn)?).arg(to);
     process::run(&mut command, HANG)?.success()?;
     let between = if kind == "deb" { '_' } else { '-' };
-    Ok(to.join(format!("emqx-own{between}{vsn}.{kind}")))
+    Ok(to.join(format!("{name}-own{between}{vsn}.{kind}")))
+}
+
+/// The package that stands for the base of an RPM system.
+pub fn base_system(to: &Path) -> Result<PathBuf> {
+    let mut rpmbuild = Command::new("rpmbuild");
+    rpmbuild
+        .args(["-bb", "--quiet", "--define"])
+        .arg(format!("_topdir {}", to.join("rpmbuild").display()))
+        .args(["--define", "_build_name_fmt %%{NAME}.rpm", "--define"])
+        .arg(format!("_rpmdir {}", to.display()))
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/base-system.spec"));
+    process::run(&mut rpmbuild, HANG)?.success()?;
+    Ok(to.join("base-system.rpm"))
 }
 
 /// Whether a program is there; if not, that is told.

@@ -2,7 +2,8 @@
 
 use e2e::Result;
 use e2e::process::{self, Finished};
-use e2e::sample::{self, V4};
+use e2e::sample::{self, Sample, V4};
+use e2e::tarball::{Addition, Edit, rewrite};
 use packages::making;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -83,6 +84,41 @@ fn debian_packages_are_the_same_each_time_and_lintian_finds_nothing_serious() ->
         new.is_empty(),
         "not in tests/packages/accepted/lintian: {new:?}\n{said}"
     );
+    Ok(())
+}
+
+/// A program that links to a library that no machine has, and to that of C.
+fn lacking(dir: &Path) -> Result<Vec<u8>> {
+    let line = "echo 'int lost(void) { return 0; }' >lost.c
+        echo 'int lost(void); int main(void) { return lost(); }' >main.c
+        cc -shared -Wl,-soname,liblost.so.2 -o liblost.so lost.c && cc -o server main.c -L. -llost";
+    let mut sh = Command::new("sh");
+    sh.args(["-e", "-c", line]).current_dir(dir);
+    process::run(&mut sh, process::HANG)?.success()?;
+    Ok(fs_err::read(dir.join("server"))?)
+}
+
+#[test]
+fn a_library_that_the_builder_lacks_is_told_and_the_others_are_depended_on() -> Result<()> {
+    if !making::is_there("dpkg-shlibdeps") || !making::is_there("cc") {
+        return Ok(());
+    }
+    let scratch = tempfile::tempdir()?;
+    let from = Sample::find()?.tarball(V4)?;
+    let tarball = scratch.path().join(from.file_name().unwrap_or_default());
+    let name = "lib/odbc-2.14/priv/bin/odbcserver";
+    let server = Addition::file(name, &lacking(scratch.path())?);
+    rewrite(&from, &tarball, &[Edit::Add(server)])?;
+    let args = [tarball.as_path(), Path::new("-o"), scratch.path()];
+    let built = making::run("deb/build", &args)?.success()?;
+    assert_eq!(
+        built.stderr.trim_end(),
+        format!("WARNING: this machine lacks liblost.so.2, which /usr/lib/emqx/{name} links to")
+    );
+    let mut field = Command::new("dpkg-deb");
+    field.arg("-f").arg(built.text()).arg("Depends");
+    let depends = process::run(&mut field, process::HANG)?.success()?;
+    assert!(depends.text().contains("libssl"), "{depends}");
     Ok(())
 }
 

@@ -3,16 +3,8 @@
 use e2e::Result;
 use e2e::process;
 use e2e::sample::{V4, V5, V6};
-use packages::machine::Machine;
-use packages::making;
-
-/// A hook that holds an upgrade up for as long as a file is there.
-const HOLD: &str = r"mkdir /etc/emqx/relup.d && cat >/etc/emqx/relup.d/pre-upgrade <<'END'
-#!/bin/sh
-touch /var/lib/emqx/held
-while [ -e /var/lib/emqx/held ]; do sleep 0.2; done
-END
-chmod 755 /etc/emqx/relup.d/pre-upgrade";
+use packages::machine::{HOLD, Machine};
+use packages::making::{self, ENTERPRISE};
 
 #[test]
 fn a_debian_package_is_installed_upgraded_hot_and_cold_removed_and_purged() -> Result<()> {
@@ -224,16 +216,36 @@ fn a_package_takes_the_place_of_emqx_own_one_and_gives_it_back() -> Result<()> {
             ])?
             .success()
     };
-    install(making::own("deb", V4, dir)?)?;
+    install(making::own("deb", ENTERPRISE, V4, dir)?)?;
     machine.sh("runuser -u emqx -- touch /var/lib/emqx/kept")?;
     install(making::package("deb", V5, dir)?)?;
     machine.unit("start")?;
     assert!(machine.property("StatusText")?.contains(V5));
     assert_eq!(machine.sh("stat -c %U /usr/lib/emqx/bin/emqx")?, "root");
     machine.unit("stop")?;
-    install(making::own("deb", V6, dir)?)?;
+    install(making::own("deb", ENTERPRISE, V6, dir)?)?;
     assert!(machine.sh("head -n 1 /usr/bin/emqx")?.starts_with("#!"));
     assert!(!machine.has("/usr/lib/emqx/bin/emqx.sh")?);
+    assert!(machine.has("/var/lib/emqx/kept")?);
+    Ok(())
+}
+
+#[test]
+fn a_package_replaces_emqx_own_one_of_another_edition() -> Result<()> {
+    let Some(machine) = Machine::boot()? else {
+        return Ok(());
+    };
+    let dir = machine.shared();
+    let own = making::own("deb", "emqx", V4, dir)?.display().to_string();
+    machine.run(&["dpkg", "-i", &own])?.success()?;
+    machine.sh("runuser -u emqx -- touch /var/lib/emqx/kept")?;
+    let package = making::package("deb", V5, dir)?.display().to_string();
+    machine
+        .run(&["dpkg", "--force-confold", "-i", &package])?
+        .success()?;
+    machine.unit("start")?;
+    assert!(machine.property("StatusText")?.contains(V5));
+    assert_eq!(machine.emqx(&["ping"])?.text(), "pong");
     assert!(machine.has("/var/lib/emqx/kept")?);
     Ok(())
 }

@@ -4,11 +4,13 @@
 use e2e::Result;
 use e2e::sample::{V4, V5};
 use packages::machine::Machine;
-use packages::making;
+use packages::making::{self, ENTERPRISE};
 
 /// How a kind of package is handled.
 struct Manager {
     kind: &'static str,
+    /// Whether it has to be told what the root has.
+    base: bool,
     install: &'static str,
     upgrade: &'static str,
     remove: &'static str,
@@ -30,11 +32,19 @@ fn goes_over_and_back(manager: &Manager) -> Result<()> {
         return Ok(());
     };
     let dir = machine.shared();
-    let own = making::own(manager.kind, V4, dir)?.display().to_string();
-    let next = making::own(manager.kind, V5, dir)?.display().to_string();
+    let own = making::own(manager.kind, ENTERPRISE, V4, dir)?
+        .display()
+        .to_string();
+    let next = making::own(manager.kind, ENTERPRISE, V5, dir)?
+        .display()
+        .to_string();
     let overlay = making::overlay(manager.kind, dir)?.display().to_string();
     let with = |how: &str, what: &str| machine.sh(&format!("{how} {what} 2>&1"));
 
+    if manager.base {
+        let base = making::base_system(dir)?;
+        with(manager.install, &base.display().to_string())?;
+    }
     with(manager.install, &own)?;
     let before = scripts(&machine, "")?;
     with(manager.install, &overlay)?;
@@ -75,8 +85,12 @@ fn goes_over_and_back(manager: &Manager) -> Result<()> {
     let Some(fresh) = fresh else {
         return Ok(());
     };
-    let copy = fresh.shared().join("own");
+    let copy = fresh.shared().join(format!("own.{}", manager.kind));
     fs_err::copy(&next, &copy)?;
+    if manager.base {
+        let base = making::base_system(fresh.shared())?;
+        fresh.dnf("install", &base)?.success()?;
+    }
     fresh.sh(&format!("{} {} 2>&1", manager.install, copy.display()))?;
     assert_eq!(
         scripts(&machine, "")?,
@@ -98,6 +112,7 @@ fn goes_over_and_back(manager: &Manager) -> Result<()> {
 fn on_debian_the_script_is_diverted_and_given_back() -> Result<()> {
     goes_over_and_back(&Manager {
         kind: "deb",
+        base: false,
         install: "dpkg -i",
         upgrade: "dpkg --force-confold -i",
         remove: "dpkg -r",
@@ -111,8 +126,9 @@ fn with_rpm_a_trigger_puts_the_launcher_back_over_the_script() -> Result<()> {
     }
     goes_over_and_back(&Manager {
         kind: "rpm",
-        install: "rpm --force-debian --nodeps -i",
-        upgrade: "rpm --force-debian --nodeps -U",
-        remove: "rpm --force-debian --nodeps -e",
+        base: true,
+        install: "dnf -y install",
+        upgrade: "dnf -y upgrade",
+        remove: "dnf -y remove",
     })
 }
