@@ -2,7 +2,7 @@
 
 use e2e::install::{Install, copy_tree};
 use e2e::process;
-use e2e::sample::{V4, workspace};
+use e2e::sample::{FOUR_0, Sample4, V4, workspace};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
@@ -11,11 +11,24 @@ const USER: &str = "nobody:nogroup";
 
 #[test]
 fn openrc_starts_watches_restarts_and_stops_a_broker() -> e2e::Result<()> {
+    lives(|| Install::sample(V4))
+}
+
+#[test]
+fn openrc_starts_watches_restarts_and_stops_a_broker_of_4_x() -> e2e::Result<()> {
+    if let Err(missing) = Sample4::find() {
+        println!("left out: {missing}");
+        return Ok(());
+    }
+    lives(|| Install::four(FOUR_0))
+}
+
+fn lives(install: fn() -> e2e::Result<Install>) -> e2e::Result<()> {
     if !nix::unistd::geteuid().is_root() || which::which("rc-service").is_err() {
         println!("left out: it needs root and rc-service");
         return Ok(());
     }
-    let install = Install::sample(V4)?;
+    let install = install()?;
     let dir = install.scratch().join("openrc");
     for part in ["init.d", "conf.d"] {
         fs_err::create_dir_all(dir.join(part))?;
@@ -32,13 +45,16 @@ fn openrc_starts_watches_restarts_and_stops_a_broker() -> e2e::Result<()> {
     settings.extend([
         format!("emqx_program='{}'\nemqx_user={USER}\n", emqx.display()),
         "rc_ulimit='-n 2048'\nrespawn_delay=1\n".to_owned(),
-        format!("output_log={0}\nerror_log={0}\n", log.display()),
+        format!(
+            "output_log=\"'{0}'\"\nerror_log=$output_log\n",
+            log.display()
+        ),
     ]);
     let variables = install.environment();
     settings.extend(
         variables
             .iter()
-            .map(|(name, value)| format!("export {name}={value}\n")),
+            .map(|(name, value)| format!("export {name}='{value}'\n")),
     );
     fs_err::write(dir.join("conf.d/emqx"), settings)?;
     // The directories on the way are private to whoever runs the tests.
