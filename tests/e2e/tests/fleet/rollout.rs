@@ -3,7 +3,7 @@
 use crate::scene::{Ansible, Fleet, ROLLOUT, staged};
 use e2e::node;
 use e2e::process;
-use e2e::sample::{Sample, V5};
+use e2e::sample::{Sample, V4, V5, V6};
 use e2e::swarm::{Options, Swarm};
 use e2e::witness::{Witness, relup_json};
 use serde_json::json;
@@ -93,6 +93,49 @@ fn nodes_are_upgraded_one_by_one_below_clients_and_a_second_run_changes_nothing(
         assert_eq!(node::root_dir(node)?, tree.to_string_lossy());
         assert_eq!(node::version(node)?, V5);
     }
+    Ok(())
+}
+
+#[test]
+fn a_release_without_a_hop_is_deployed_everywhere_and_booted_one_by_one() -> e2e::Result<()> {
+    let fleet = Fleet::start()?;
+    let vars = json!({
+        "emqx_relup_tarball": Sample::find()?.tarball(V6)?,
+        "emqx_relup_cold": "true",
+    });
+    let checked = fleet
+        .play(ROLLOUT, &["--check"], &vars, &[])?
+        .ended_with_changes([1, 1, 1])?;
+    checked
+        .finished
+        .says("Would upgrade 5.10.4 -> 5.10.6, at the next start")?;
+    // The directory, the tarball with its digest, the deployment.
+    let deployed = fleet
+        .play(ROLLOUT, &[], &vars, &[])?
+        .ended_with_changes([3, 3, 3])?;
+    for (node, at) in fleet.nodes.iter().zip(1..) {
+        assert_eq!(node::version(node)?, V4);
+        let tree = node.path("relup").join(V6);
+        let line = format!(
+            "node{at}: {V4}; a restart boots {V6} from {}",
+            tree.display()
+        );
+        assert!(deployed.finished.stdout.contains(&line), "{line}");
+    }
+    fleet
+        .play(ROLLOUT, &[], &vars, &[])?
+        .ended_with_changes([0, 0, 0])?;
+
+    let again = ["-e", "emqx_relup_restart=true"];
+    fleet
+        .play(ROLLOUT, &again, &vars, &[])?
+        .ended_with_changes([1, 1, 1])?;
+    for node in &fleet.nodes {
+        assert_eq!(node::version(node)?, V6);
+    }
+    fleet
+        .play(ROLLOUT, &again, &vars, &[])?
+        .ended_with_changes([0, 0, 0])?;
     Ok(())
 }
 
