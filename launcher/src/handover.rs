@@ -86,8 +86,13 @@ pub fn hand_over(host: &Host, release: &Release, command: Command, words: &[OsSt
         return;
     }
     let program = release.tree().launcher();
-    let Some(candidate) = Candidate::observe(&program) else {
-        return;
+    let candidate = match Candidate::observe(&program) {
+        Ok(Some(candidate)) => candidate,
+        Ok(None) => return,
+        Err(error) => {
+            tracing::debug!("the tree's launcher is not looked at: {error}");
+            return;
+        }
     };
     let own = version_of(env!("CARGO_PKG_VERSION"));
     if !own.is_some_and(|own| candidate.is_newer_than(&own)) {

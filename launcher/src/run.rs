@@ -352,7 +352,7 @@ fn itself(host: &Host) -> Program<'_> {
     Program {
         path: &host.exe,
         version: version::VERSION,
-        version_of: &|path| Candidate::observe(path).map(|found| found.version.to_string()),
+        version_of: &|path| Ok(Candidate::observe(path)?.map(|found| found.version.to_string())),
     }
 }
 

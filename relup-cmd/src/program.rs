@@ -15,6 +15,7 @@ mod uninstall;
 mod unit;
 
 use std::ffi::OsString;
+use std::io;
 use std::path::Path;
 
 use crate::error::Error;
@@ -29,8 +30,9 @@ pub struct Program<'a> {
     pub path: &'a Path,
     /// Its version.
     pub version: &'a str,
-    /// The version of the launcher in a file; `None` for anything else.
-    pub version_of: &'a dyn Fn(&Path) -> Option<String>,
+    /// The version of the launcher in a file; `None` for anything else, and an error for what can't
+    /// be read.
+    pub version_of: &'a dyn Fn(&Path) -> io::Result<Option<String>>,
 }
 
 /// Runs a command that only has to do with files of `bin/`, prints what it has to say, and gives the

@@ -1,7 +1,7 @@
 //! A file that may be a newer launcher: what it says it is, and whether it may be believed.
 
 use std::fs::Metadata;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -36,24 +36,31 @@ pub struct Candidate {
 impl Candidate {
     /// Looks at the file; `None` where there is none, or something that is no launcher, as the
     /// script of an ordinary release.
-    pub fn observe(path: &Path) -> Option<Candidate> {
-        let mut file = fs_err::OpenOptions::new();
-        // A FIFO would be waited for.
-        let flags = OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW;
-        let file = file.read(true).custom_flags(flags.bits()).open(path).ok()?;
-        let metadata = file.metadata().ok()?;
-        if !metadata.is_file() {
-            return None;
+    ///
+    /// # Errors
+    /// It is there and can't be read, so that nobody can say what it is.
+    pub fn observe(path: &Path) -> io::Result<Option<Candidate>> {
+        match fs_err::symlink_metadata(path) {
+            Ok(found) if found.is_file() => {}
+            Ok(_) => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
         }
+        let mut file = fs_err::OpenOptions::new();
+        // Something else may have come there; a FIFO would be waited for.
+        let flags = OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW;
+        let file = file.read(true).custom_flags(flags.bits()).open(path)?;
+        let metadata = file.metadata()?;
         let mut head = Vec::with_capacity(HEAD);
-        file.take(HEAD as u64).read_to_end(&mut head).ok()?;
-        let (version, end) = read_head(&head)?;
-        Some(Candidate {
-            path: path.to_path_buf(),
-            version,
-            metadata,
-            end,
-        })
+        file.take(HEAD as u64).read_to_end(&mut head)?;
+        Ok(read_head(&head)
+            .filter(|_| metadata.is_file())
+            .map(|(version, end)| Candidate {
+                path: path.to_path_buf(),
+                version,
+                metadata,
+                end,
+            }))
     }
 
     /// Versions are compared as Semantic Versioning says: pre-releases come before, build metadata

@@ -4,6 +4,7 @@
 //! nothing that was made gets more rights than what it replaces.
 
 use std::fs::{File, Metadata};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -95,10 +96,14 @@ impl Holder {
         if observe(path)?.is_none() {
             return Ok(Holder::Nobody);
         }
-        // A link that leads nowhere is somebody's all the same.
-        let version = fs::canonicalize(path)
-            .ok()
-            .and_then(|file| (program.version_of)(&file));
+        let version = match fs::canonicalize(path) {
+            Ok(file) => (program.version_of)(&file),
+            // A link that leads nowhere is somebody's all the same.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        };
+        // What can't be read may be a launcher, or somebody's script: nothing is done about it.
+        let version = version.map_err(|error| Error::io(path, "read", error))?;
         Ok(version.map_or(Holder::Other, Holder::Launcher))
     }
 }
@@ -107,7 +112,7 @@ impl Holder {
 pub(super) fn observe(path: &Path) -> Result<Option<Metadata>, Error> {
     match fs::symlink_metadata(path) {
         Ok(found) => Ok(Some(found)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::io(path, "look at", error)),
     }
 }
@@ -120,9 +125,7 @@ pub(super) fn is_same(one: &Metadata, other: &Metadata) -> bool {
 /// Removes a file that may be there.
 pub(super) fn remove(path: &Path) -> Result<(), Error> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io(path, "remove", error))
-        }
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(path, "remove", error)),
         Ok(()) | Err(_) => Ok(()),
     }
 }

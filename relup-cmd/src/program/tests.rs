@@ -19,9 +19,9 @@ fn launcher(version: &str) -> String {
     format!("launcher {version}")
 }
 
-fn version_of(path: &Path) -> Option<String> {
-    let text = fs::read_to_string(path).ok()?;
-    text.strip_prefix("launcher ").map(str::to_owned)
+fn version_of(path: &Path) -> std::io::Result<Option<String>> {
+    let text = fs::read_to_string(path)?;
+    Ok(text.strip_prefix("launcher ").map(str::to_owned))
 }
 
 /// An installation with a launcher beside it.

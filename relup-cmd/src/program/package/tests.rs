@@ -1,6 +1,7 @@
 //! Packages over hot-upgraded releases, on an installation that is only files.
 
 use fs_err as fs;
+use relup::vsn::ReleaseVsn;
 use serde_json::{Value, json};
 
 use super::*;
