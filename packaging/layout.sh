@@ -77,7 +77,7 @@ set_var() {
 
 # The directories of a package in emqx_vars, and in the files of etc that name them relatively.
 say_where() {
-    local vars=$1 etc=$2 file
+    local vars=$1 etc=$2 file log=EMQX_LOG_DIR
     set_var "$vars" RUNNER_BIN_DIR '"/usr/bin"'
     set_var "$vars" RUNNER_USER '"emqx"'
     if [ "$four" = yes ]; then
@@ -91,11 +91,13 @@ say_where() {
             "etc/emqx.conf of this release does not set node.data_dir = data"
     else
         set_var "$vars" EMQX_ETC_DIR '"/etc/emqx"'
-        # The environment comes first, as in EMQX's own packages.
+        # Releases of 5.0 have the old name. The environment comes first, as in EMQX's own packages.
+        grep -qE '^(export +)?EMQX_LOG_DIR=' "$vars" || log=RUNNER_LOG_DIR
         # shellcheck disable=SC2016
-        set_var "$vars" EMQX_LOG_DIR '"${EMQX_LOG_DIR:-${RUNNER_LOG_DIR:-/var/log/emqx}}"'
-        sed -i -E 's#^( *data_dir *= *)"data"#\1"/var/lib/emqx"#' "$etc/emqx.conf"
-        grep -qE '^ *data_dir *= *"/var/lib/emqx"' "$etc/emqx.conf" || die \
+        set_var "$vars" "$log" '"${EMQX_LOG_DIR:-${RUNNER_LOG_DIR:-/var/log/emqx}}"'
+        sed -i -E -e 's#^([^\#]*\bdata_dir *= *)"data"#\1"/var/lib/emqx"#' \
+            -e 's#^([^\#"]*[=:] *")etc/#\1/etc/emqx/#' -e 's#^([^\#"]*[=:] *")log/#\1/var/log/emqx/#' "$etc/emqx.conf"
+        grep -qE '^[^#]*\bdata_dir *= *"/var/lib/emqx"' "$etc/emqx.conf" || die \
             'etc/emqx.conf of this release does not set node.data_dir to "data"'
     fi
     for file in "$etc/vm.args" "$etc/ssl_dist.conf"; do

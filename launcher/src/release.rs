@@ -96,7 +96,7 @@ impl Release {
             erts_vsn: erts_vsn.decided("ERTS version"),
             name: name.to_owned(),
             etc_dir: dir(dialect.etc_dir_variable())?.decided("configuration directory"),
-            log_dir: dir(dialect.log_dir_variable())?.decided("log directory"),
+            log_dir: dir(dialect.log_dir_variable(&of_base.vars))?.decided("log directory"),
             runner_user: runner_user.map(|user| user.decided("runner user")),
             configuration,
             default_cookie: of_tree

@@ -63,11 +63,12 @@ impl Dialect {
         }
     }
 
-    /// The variable with the log directory.
-    pub fn log_dir_variable(self) -> &'static str {
+    /// The variable with the log directory. Releases of 5.0 still have the old one.
+    pub fn log_dir_variable(self, vars: &EmqxVars) -> &'static str {
         match self {
-            Dialect::Hocon => "EMQX_LOG_DIR",
-            Dialect::Cuttlefish => "RUNNER_LOG_DIR",
+            Dialect::Hocon if vars.get("EMQX_LOG_DIR").is_some() => "EMQX_LOG_DIR",
+            Dialect::Hocon if vars.get("RUNNER_LOG_DIR").is_none() => "EMQX_LOG_DIR",
+            Dialect::Hocon | Dialect::Cuttlefish => "RUNNER_LOG_DIR",
         }
     }
 

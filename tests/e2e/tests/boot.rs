@@ -46,6 +46,24 @@ fn an_upgrade_in_a_path_with_blanks() -> e2e::Result<()> {
 }
 
 #[test]
+fn a_release_of_5_0_has_the_old_name_of_the_log_directory() -> e2e::Result<()> {
+    let mut install = Install::sample(V4)?;
+    let vars = install.path("releases/emqx_vars");
+    let text = fs_err::read_to_string(&vars)?;
+    let old = text.replace("export EMQX_LOG_DIR=", "RUNNER_LOG_DIR=");
+    assert_ne!(text, old);
+    fs_err::write(&vars, old)?;
+    install.start()?;
+    let first = install.path("log").join("erlang.log.1");
+    assert!(first.exists(), "{}", first.display());
+    install.stop()?;
+    install.set_env("EMQX_LOG_DIR", install.path("log2"));
+    install.start()?;
+    assert!(install.path("log2/erlang.log.1").exists());
+    install.stop().map(drop)
+}
+
+#[test]
 fn an_ordinary_user_can_do_all_of_it() -> e2e::Result<()> {
     if !nix::unistd::geteuid().is_root() {
         println!("not tried here: all other tests run as an ordinary user already");

@@ -6,7 +6,7 @@ use e2e::sample::{self, Sample, V4};
 use e2e::tarball::{Addition, Edit, rewrite};
 use packages::making;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The findings of a checker, by name, without those that are accepted.
@@ -119,6 +119,40 @@ fn a_library_that_the_builder_lacks_is_told_and_the_others_are_depended_on() -> 
     field.arg("-f").arg(built.text()).arg("Depends");
     let depends = process::run(&mut field, process::HANG)?.success()?;
     assert!(depends.text().contains("libssl"), "{depends}");
+    Ok(())
+}
+
+#[test]
+fn a_release_of_5_0_is_laid_out_like_the_later_ones() -> Result<()> {
+    let scratch = tempfile::tempdir()?;
+    let from = Sample::find()?.tarball(V4)?;
+    let tarball = scratch.path().join(from.file_name().unwrap_or_default());
+    let conf = r#"node { data_dir = "data" }
+listeners.ssl.default.ssl_options.keyfile = "etc/certs/key.pem"
+log.file_handlers.default { enable = true, file = "log/emqx.log" }
+"#;
+    let vars = PathBuf::from("releases/emqx_vars");
+    let [now, then] = ["export EMQX_LOG_DIR=", "RUNNER_LOG_DIR="].map(str::to_owned);
+    let edits = [
+        Edit::Substitute(vars, now, then),
+        Edit::Replace("etc/emqx.conf".into(), conf.into()),
+    ];
+    rewrite(&from, &tarball, &edits)?;
+    let args = [tarball.as_path(), Path::new("-o"), scratch.path()];
+    let built = making::run("deb/build", &args)?.success()?;
+    let mut unpack = Command::new("dpkg-deb");
+    let root = scratch.path().join("root");
+    unpack.arg("-x").arg(built.text()).arg(&root);
+    process::run(&mut unpack, process::HANG)?.success()?;
+    let vars = fs_err::read_to_string(root.join("usr/lib/emqx/releases/emqx_vars"))?;
+    let line = r#"RUNNER_LOG_DIR="${EMQX_LOG_DIR:-${RUNNER_LOG_DIR:-/var/log/emqx}}""#;
+    assert!(vars.lines().any(|found| found == line), "{vars}");
+    let conf = fs_err::read_to_string(root.join("etc/emqx/emqx.conf"))?;
+    let expected = r#"node { data_dir = "/var/lib/emqx" }
+listeners.ssl.default.ssl_options.keyfile = "/etc/emqx/certs/key.pem"
+log.file_handlers.default { enable = true, file = "/var/log/emqx/emqx.log" }
+"#;
+    assert_eq!(conf, expected);
     Ok(())
 }
 
