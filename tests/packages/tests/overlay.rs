@@ -105,6 +105,25 @@ fn goes_over_and_back(manager: &Manager) -> Result<()> {
     ] {
         assert!(!machine.has(left)?, "{left}");
     }
+    both_go_at_once(manager, &fresh)
+}
+
+/// EMQX is removed with the overlay still over it: nothing is left of either.
+fn both_go_at_once(manager: &Manager, machine: &Machine) -> Result<()> {
+    let overlay = making::overlay(manager.kind, machine.shared())?;
+    let overlay = overlay.display();
+    machine.sh(&format!("{} {overlay} 2>&1", manager.install))?;
+    machine.unit("start")?;
+    machine.unit("stop")?;
+    machine.sh(&format!(
+        "{} emqx-launcher {ENTERPRISE} 2>&1",
+        manager.remove
+    ))?;
+    for left in ["/usr/lib/emqx/bin", "/usr/lib/emqx-launcher"] {
+        assert!(!machine.has(left)?, "{left}");
+    }
+    let diverted = machine.sh("dpkg-divert --list '*emqx*'")?;
+    assert_eq!(diverted, "");
     Ok(())
 }
 
