@@ -24,6 +24,7 @@ pub mod refusal;
 pub mod relay;
 pub mod sample;
 pub mod swarm;
+pub mod systemd;
 pub mod tarball;
 pub mod terminal;
 pub mod tree;

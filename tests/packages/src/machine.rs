@@ -5,7 +5,7 @@ use e2e::install::Install;
 use e2e::ports::Slot;
 use e2e::process::{self, Finished, Running};
 use e2e::sample::{self, Sample};
-use e2e::unit::Unit;
+use e2e::systemd::Systemd;
 use e2e::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -27,11 +27,8 @@ chmod 755 /etc/emqx/relup.d/pre-upgrade";
 /// A machine that runs. What is in [`Machine::shared`] is there under the same path.
 #[derive(Debug)]
 pub struct Machine {
-    /// Process 1, by its number here.
-    init: String,
-    // They go in this order: what runs in the group, then the group, then the directory.
-    _systemd: Running,
-    _group: Unit,
+    // It goes before the directory that it runs on.
+    systemd: Systemd,
     here: Install,
 }
 
@@ -42,41 +39,14 @@ impl Machine {
             return Ok(None);
         };
         let here = Install::borrow(&root, Slot::claim()?)?;
-        let Some(group) = Unit::of_second_version(&here, "machine.service")? else {
-            crate::left_out("no group that a systemd could be put into");
-            return Ok(None);
-        };
-        let enter = format!("{} && exec unshare \"$@\"", group.enter());
-        let boot = sample::workspace().join("tests/e2e/systemd/boot");
-        let mut unshare = here.command("sh");
-        unshare.args(["-c", &enter, "sh", "--pid", "--fork", "--kill-child"]);
-        unshare.args(["--mount", "--cgroup", "--uts", "--ipc", "--net"]);
-        unshare.arg(boot).arg(here.scratch()).arg(&root);
-        let mut systemd = Running::spawn(unshare.stdin(Stdio::null()))?;
-        let mut init = String::new();
-        process::wait_until("systemd to run", process::HANG, || {
-            let children = format!("/proc/{0}/task/{0}/children", systemd.pid());
-            let children = fs_err::read_to_string(children).unwrap_or_default();
-            children.trim().clone_into(&mut init);
-            let exe = fs_err::read_link(format!("/proc/{init}/exe")).unwrap_or_default();
-            Ok(!systemd.is_alive() || exe.ends_with("systemd/systemd"))
-        })?;
-        if !systemd.is_alive() {
-            let ended = systemd.wait(process::HANG)?;
-            let why = ended.stderr.lines().last().unwrap_or("it ended at once");
-            crate::left_out(&format!("systemd does not run here: {why}"));
-            return Ok(None);
+        match Systemd::boot(&here, Some(&root)) {
+            Ok(systemd) => Ok(Some(Self { systemd, here })),
+            Err(Error::Missing { what, .. }) => {
+                crate::left_out(&what);
+                Ok(None)
+            }
+            Err(error) => Err(error),
         }
-        let machine = Self {
-            init,
-            _systemd: systemd,
-            _group: group,
-            here,
-        };
-        process::wait_until("systemd to answer", process::HANG, || {
-            Ok(machine.run(&["systemctl", "is-system-running"])?.text() == "running")
-        })?;
-        Ok(Some(machine))
     }
 
     /// The directory that both sides see; it goes with the machine.
@@ -119,13 +89,12 @@ impl Machine {
     }
 
     fn command(&self, command: &[&str]) -> Command {
-        let mut nsenter = self.here.command("nsenter");
-        nsenter
-            .args(["--all", "--target", &self.init, "--"])
+        let mut inside = self.systemd.command(&self.here);
+        inside
             .args(["env", "-i", "LANG=C.UTF-8", "HOME=/root"])
             .arg("PATH=/usr/sbin:/usr/bin:/sbin:/bin")
             .args(command);
-        nsenter
+        inside
     }
 
     /// A line for its shell, demanded to succeed; what it prints.
@@ -154,6 +123,17 @@ impl Machine {
     /// A property of the unit.
     pub fn property(&self, name: &str) -> Result<String> {
         self.sh(&format!("systemctl show --value -p {name} emqx.service"))
+    }
+
+    /// Has systemd look at the unit, and demands that it has nothing to say.
+    pub fn verify_unit(&self) -> Result<()> {
+        let verified = self
+            .run(&["systemd-analyze", "--man=no", "verify", "emqx.service"])?
+            .success()?;
+        if verified.stdout.is_empty() && verified.stderr.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Unexpected(verified.to_string()))
     }
 
     /// `systemctl VERB emqx`, which ends when systemd has been told that the broker runs.

@@ -38,14 +38,7 @@ fn is_installed(machine: &Machine, first: &str) -> Result<()> {
         machine.sh("readlink -f /opt/emqx/bin/emqx /usr/bin/emqx_ctl")?,
         "/usr/lib/emqx/bin/emqx\n/usr/lib/emqx/bin/emqx"
     );
-    let verified = machine
-        .run(&["systemd-analyze", "--man=no", "verify", "emqx.service"])?
-        .success()?;
-    assert_eq!(
-        (verified.stdout.as_str(), verified.stderr.as_str()),
-        ("", ""),
-        "{verified}"
-    );
+    machine.verify_unit()?;
     Ok(())
 }
 

@@ -49,6 +49,7 @@ fn an_rpm_package_is_installed_upgraded_hot_and_cold_and_removed() -> Result<()>
         (Some(0), ""),
         "{verified}"
     );
+    machine.verify_unit()?;
     machine.unit("start")?;
     let main = machine.property("MainPID")?;
     assert_eq!(machine.sh(&format!("ps -o user= -p {main}"))?, "emqx");

@@ -1,11 +1,11 @@
 //! The same with a real systemd, where this machine can run one in namespaces of its own.
 
+use e2e::Error;
 use e2e::install::{Install, Process};
-use e2e::process::{self, Finished, Running};
+use e2e::process::{self, Finished};
 use e2e::sample::V4;
-use e2e::unit::Unit;
+use e2e::systemd::Systemd;
 use std::path::Path;
-use std::process::Stdio;
 
 const SYSTEMD: &str = "/lib/systemd/systemd";
 
@@ -32,12 +32,9 @@ const UNITS: [(&str, &str); 4] = [
 
 /// A machine that systemd runs.
 struct Machine {
+    // It goes before the directory that it runs on.
+    systemd: Systemd,
     install: Install,
-    /// Process 1, by its number here.
-    init: String,
-    // They go in this order: what runs in the group, then the group.
-    _systemd: Running,
-    _group: Unit,
 }
 
 impl Machine {
@@ -59,55 +56,19 @@ impl Machine {
                 format!("[Service]\nExecStart={emqx} foreground\nEnvironment=HOME=/root\n{more}\n");
             fs_err::write(units.join(name), text)?;
         }
-        let Some(group) = Unit::of_second_version(&install, "machine.service")? else {
-            return Ok(None);
-        };
-        let script = format!("{} && exec unshare \"$@\"", group.enter());
-        let boot = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/boot");
-        let mut unshare = install.command("sh");
-        unshare.args([
-            "-c",
-            &script,
-            "sh",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--mount",
-        ]);
-        unshare.args(["--cgroup", "--uts", "--ipc", "--net", boot]);
-        unshare.arg(install.scratch()).stdin(Stdio::null());
-        let mut systemd = Running::spawn(&mut unshare)?;
-        let mut init = String::new();
-        process::wait_until("systemd to run", process::HANG, || {
-            let children = format!("/proc/{0}/task/{0}/children", systemd.pid());
-            let children = fs_err::read_to_string(children).unwrap_or_default();
-            children.trim().clone_into(&mut init);
-            let exe = fs_err::read_link(format!("/proc/{init}/exe")).unwrap_or_default();
-            Ok(!systemd.is_alive() || exe.ends_with("systemd/systemd"))
-        })?;
-        if !systemd.is_alive() {
-            let ended = systemd.wait(process::HANG)?;
-            println!("not tried here: systemd does not run: {ended}");
-            return Ok(None);
+        match Systemd::boot(&install, None) {
+            Ok(systemd) => Ok(Some(Self { systemd, install })),
+            Err(Error::Missing { what, .. }) => {
+                println!("not tried here: {what}");
+                Ok(None)
+            }
+            Err(error) => Err(error),
         }
-        let machine = Self {
-            install,
-            init,
-            _systemd: systemd,
-            _group: group,
-        };
-        process::wait_until("systemd to answer", process::HANG, || {
-            Ok(machine.run(&["systemctl", "is-system-running"])?.text() == "running")
-        })?;
-        Ok(Some(machine))
     }
 
     fn run(&self, command: &[&str]) -> e2e::Result<Finished> {
-        let mut nsenter = self.install.command("nsenter");
-        nsenter
-            .args(["--all", "--target", &self.init, "--"])
-            .args(command);
-        process::run(&mut nsenter, process::HANG)
+        let mut inside = self.systemd.command(&self.install);
+        process::run(inside.args(command), process::HANG)
     }
 
     fn emqx(&self, args: &[&str]) -> e2e::Result<Finished> {
