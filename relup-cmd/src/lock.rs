@@ -13,9 +13,9 @@ use std::time::{Duration, SystemTime};
 
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt;
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 use relup::layout::BaseRoot;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use crate::error::Error;
 
@@ -33,7 +33,8 @@ const TAKE_DIR_AWAY: &[u8] = b"take the directory away\n";
 /// Proof that this process holds the lock.
 #[derive(Debug)]
 pub(crate) struct RelupLock {
-    held: Flock<File>,
+    /// Closing it frees the lock.
+    held: File,
     at: Place,
     made_dir: bool,
 }
@@ -66,9 +67,9 @@ impl RelupLock {
     /// The pid of whoever holds the lock at this moment, without changing anything.
     pub(crate) fn holder(base: &BaseRoot) -> Option<String> {
         let file = fs::File::open(base.lock()).ok()?.into_file();
-        match Flock::lock(file, FlockArg::LockSharedNonblock) {
-            Ok(_free) => None,
-            Err((file, _)) => Some(holder(&file)),
+        match flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => None,
+            Err(_) => Some(holder(&file)),
         }
     }
 
@@ -109,7 +110,7 @@ impl Drop for RelupLock {
 }
 
 impl Place {
-    fn take(&self, made_dir: &mut bool) -> Result<Flock<File>, Error> {
+    fn take(&self, made_dir: &mut bool) -> Result<File, Error> {
         let (mut busy, mut vanished) = (0, 0);
         loop {
             *made_dir |= make_dir(&self.dir)?;
@@ -123,21 +124,21 @@ impl Place {
                 }
                 Err(error) => return Err(Error::io(&self.path, "open", error)),
             };
-            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(held) if is_named(&held, &self.path) => {
-                    write_pid(&held).map_err(|error| Error::io(&self.path, "write", error))?;
-                    return Ok(held);
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) if is_named(&file, &self.path) => {
+                    write_pid(&file).map_err(|error| Error::io(&self.path, "write", error))?;
+                    return Ok(file);
                 }
                 // Its holder removed it between our open and our lock.
-                Ok(_unnamed) => {}
-                Err((file, Errno::EWOULDBLOCK)) => {
+                Ok(()) => {}
+                Err(Errno::WOULDBLOCK) => {
                     busy += 1;
                     if busy >= TRIES {
                         return Err(Error::Locked { by: holder(&file) });
                     }
                     std::thread::sleep(PAUSE);
                 }
-                Err((_, errno)) => return Err(Error::io(&self.path, "lock", errno.into())),
+                Err(errno) => return Err(Error::io(&self.path, "lock", errno.into())),
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use relup::journal::{Action, Attempt, AttemptResult};
 use relup::layout::BaseRoot;
 use relup::marker::Marker;
 use relup::precedence;
@@ -25,7 +26,8 @@ pub(super) struct Facts {
     marked: ReleaseVsn,
     /// What comes of it: a marker inside of the deployed tree may lead on.
     pub(super) boots: ReleaseVsn,
-    /// The base that the marked tree was deployed beside, where its manifest tells.
+    /// The base that the marked tree was chosen beside: the one that it was deployed beside, as its
+    /// manifest tells, or that a rollback left for it.
     beside: Option<ReleaseVsn>,
 }
 
@@ -55,8 +57,21 @@ pub(super) fn marker(base: &BaseRoot) -> Result<Marker, Error> {
     Ok(state::read_marker(base))
 }
 
+/// What the marker was changed from, where the last change of it was a rollback to that tree.
+fn left_for(base: &BaseRoot, vsn: &ReleaseVsn) -> Result<Option<ReleaseVsn>, Error> {
+    let is_change = |attempt: &&Attempt| {
+        attempt.result == Some(AttemptResult::Success)
+            && !matches!(attempt.action, Action::Prune | Action::LogsClear)
+    };
+    let attempts = state::read_attempts(base)?;
+    let last = attempts.iter().rev().find(is_change);
+    Ok(last
+        .filter(|last| last.action == Action::Rollback && last.to.as_deref() == Some(vsn.as_str()))
+        .and_then(|last| last.from.as_deref()?.parse().ok()))
+}
+
 /// The base that a tree was deployed beside; `None` where no manifest tells.
-fn beside(base: &BaseRoot, vsn: &ReleaseVsn) -> Result<Option<ReleaseVsn>, Error> {
+fn deployed_beside(base: &BaseRoot, vsn: &ReleaseVsn) -> Result<Option<ReleaseVsn>, Error> {
     let manifest = base.manifest(vsn);
     if observe(&manifest)?.is_none() {
         return Ok(None);
@@ -79,7 +94,10 @@ impl Facts {
             } else {
                 marked.clone()
             },
-            beside: beside(base, marked)?,
+            beside: match left_for(base, marked)? {
+                Some(left) => Some(left),
+                None => deployed_beside(base, marked)?,
+            },
             marked: marked.clone(),
         })
     }
@@ -99,7 +117,7 @@ impl Facts {
     pub(super) fn kept(&self, why: Why, console: &mut Console<'_>) -> Answer {
         let Facts { package, boots, .. } = self;
         let why = match why {
-            Why::SameBase => format!("it was deployed beside {package}, which was installed again"),
+            Why::SameBase => format!("it was chosen beside {package}, which was installed again"),
             Why::Earlier => format!("it is later than the package's {package}"),
             Why::Unknown => {
                 console.warn(format!(

@@ -91,6 +91,34 @@ fn a_later_package_retires_the_marker_and_an_earlier_one_does_not() {
 }
 
 #[test]
+fn what_a_rollback_has_chosen_beside_a_package_outlives_its_reinstallation() {
+    let chosen = |from: &str, base: &str| {
+        let site = packaged(base, "5.10.5", Some("5.10.4"));
+        let rollback = |from, to| {
+            let log = AttemptLog::new(site.base(), Action::Rollback, from, to);
+            log.step(Step::Started).expect("recorded");
+            log.switched().expect("recorded");
+        };
+        rollback("5.10.4", "5.10.6");
+        rollback(from, "5.10.5");
+        let log = AttemptLog::new(site.base(), Action::Prune, "5.10.3", "5.10.3");
+        log.finished(relup::journal::AttemptResult::Success)
+            .expect("recorded");
+        let (answer, _) = arrived(&site).expect("done");
+        (answer["marker"].clone(), answer["why"].clone())
+    };
+    let (marker, why) = chosen("5.10.6", "5.10.6");
+    assert_eq!(marker, "kept", "{why}");
+    assert_eq!(
+        why,
+        "it was chosen beside 5.10.6, which was installed again"
+    );
+    // Beside another base it says nothing.
+    assert_eq!(chosen("5.10.6", "5.10.7").0, "retired");
+    assert_eq!(chosen("5.10.4", "5.10.6").0, "retired");
+}
+
+#[test]
 fn what_has_no_order_stays_and_is_told() {
     let site = packaged("5.10.5-g1234", "5.10.5", Some("5.10.4"));
     let (answer, warned) = arrived(&site).expect("done");
