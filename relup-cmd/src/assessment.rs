@@ -20,7 +20,7 @@ use crate::durable;
 use crate::error::Error;
 use crate::lock::RelupLock;
 use crate::regular::{self, ReadError};
-use crate::rollback;
+use crate::release::Identity;
 use crate::stage;
 use crate::state::{AttemptLog, timestamp};
 
@@ -124,7 +124,7 @@ impl Subject<'_> {
             return Ok(FallBack::Overtaken);
         }
         let assessment = &known.assessment;
-        let to = rollback::original(self.base)?.vsn;
+        let to = Identity::original(self.base)?.vsn;
         let retired = self.base.retired_marker();
         let log = AttemptLog::new(self.base, Action::Fallback, self.vsn.as_str(), to.as_str())
             .with_detail(format!(

@@ -43,6 +43,14 @@ impl Identity {
         Ok(identity)
     }
 
+    /// The release that was installed first, proven to be whole.
+    pub(crate) fn original(base: &BaseRoot) -> Result<Identity, Error> {
+        let tree = base.tree();
+        let identity = Identity::read(&tree, base)?;
+        identity.check_complete(&tree)?;
+        Ok(identity)
+    }
+
     /// Reads `releases/emqx_vars` of `tree`.
     pub(crate) fn read(tree: &Tree, base: &BaseRoot) -> Result<Identity, Error> {
         let path = tree.emqx_vars();

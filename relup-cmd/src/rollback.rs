@@ -107,13 +107,10 @@ fn switch(install: &Install, from: &str, destination: &Destination) -> Result<()
 }
 
 /// The release that was installed first, whole.
-pub(crate) fn original(base: &BaseRoot) -> Result<Destination, Error> {
-    let tree = base.tree();
-    let identity = Identity::read(&tree, base)?;
-    identity.check_complete(&tree)?;
+fn original(base: &BaseRoot) -> Result<Destination, Error> {
     Ok(Destination {
-        vsn: identity.vsn,
-        tree,
+        vsn: Identity::original(base)?.vsn,
+        tree: base.tree(),
         marked: false,
     })
 }

@@ -11,7 +11,7 @@ use relup::layout::Tree;
 use relup::vsn::ReleaseVsn;
 
 use crate::error::Error;
-use crate::handler::unpack::rel_file;
+use crate::handler::package::rel_file;
 use crate::release::names_in;
 
 /// Moves what is missing in `root` from `staged`.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use relup::layout::Tree;
 use relup::vsn::ReleaseVsn;
 
 use crate::handler::failure::Failure;
@@ -75,6 +76,14 @@ pub(crate) fn file_name(path: &Path) -> String {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned()
+}
+
+/// `releases/<vsn>/<rel>.rel`, or `releases/<rel>.rel` as `systools` packs it.
+pub(crate) fn rel_file(tree: &Tree, rel: &str, vsn: &ReleaseVsn) -> Option<PathBuf> {
+    let beside = tree.releases().join(format!("{rel}.rel"));
+    [tree.rel_file(vsn, rel), beside]
+        .into_iter()
+        .find(|path| Path::is_file(path))
 }
 
 #[cfg(test)]

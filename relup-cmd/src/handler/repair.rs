@@ -12,7 +12,7 @@ use relup::vsn::ReleaseVsn;
 
 use crate::handler::failure::Failure;
 use crate::handler::node::{Installed, ReleaseHandler};
-use crate::handler::{records, unpack, versions};
+use crate::handler::{package, records, versions};
 use crate::install::Install;
 use crate::node::NodeError;
 use crate::output::{Answer, Console};
@@ -98,7 +98,7 @@ pub(crate) fn has_its_modules(root: &Tree, vsn: &ReleaseVsn, rel: &str) -> bool 
 
 /// A release by its own files; `None` unless it is complete.
 fn described(root: &Tree, vsn: &ReleaseVsn, rel: &str) -> Option<KnownRelease> {
-    let path = unpack::rel_file(root, rel, vsn)?;
+    let path = package::rel_file(root, rel, vsn)?;
     let about = RelFile::parse(&regular::read_text(&path, MAX_TEXT).ok()?).ok()?;
     let has_code = about
         .apps

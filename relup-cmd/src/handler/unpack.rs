@@ -5,7 +5,7 @@
 //! installation and replaces nothing that a release uses. The release counts only once the release
 //! handler has recorded it, so a crash before that leaves files that the next try puts to use.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use relup::layout::Tree;
 use relup::rel_file::RelFile;
@@ -16,7 +16,7 @@ use crate::durable;
 use crate::error::Error;
 use crate::handler::Session;
 use crate::handler::failure::Failure;
-use crate::handler::package::{self, Package};
+use crate::handler::package::{self, Package, rel_file};
 use crate::handler::{merge, records};
 use crate::regular;
 use crate::release::names_in;
@@ -168,12 +168,4 @@ fn check(
         )));
     }
     check_machine(&tree.erts_bin(&rel.erts).join("beam.smp")).map_err(shown)
-}
-
-/// `releases/<vsn>/<rel>.rel`, or `releases/<rel>.rel` as `systools` packs it.
-pub(crate) fn rel_file(tree: &Tree, rel: &str, vsn: &ReleaseVsn) -> Option<PathBuf> {
-    let beside = tree.releases().join(format!("{rel}.rel"));
-    [tree.rel_file(vsn, rel), beside]
-        .into_iter()
-        .find(|path| Path::is_file(path))
 }

@@ -19,7 +19,6 @@ use crate::node::Node;
 use crate::output::{Answer, Console};
 use crate::recovery;
 use crate::release::Identity;
-use crate::rollback;
 use crate::state::AttemptLog;
 
 /// Looks at the marker after a package was installed.
@@ -47,7 +46,7 @@ pub(super) fn run(
     };
     let facts = Facts::observe(install, &marked)?;
     // What is to boot has to be whole.
-    rollback::original(base)?;
+    Identity::original(base)?;
     retire(base, &facts)?;
     drop(taken);
     Ok(facts.retired(base))
