@@ -19,7 +19,7 @@ use crate::lock::RelupLock;
 use crate::manifest_file::check_tree;
 use crate::release::Identity;
 use crate::stage::{self, StagedTree};
-use crate::verify::Expected;
+use crate::verify::compare::Expected;
 
 /// A complete tree at its final place, durable, with its manifest.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use relup::node::ApplyFailure;
 
 use crate::author::error::AuthorError;
 use crate::program::error::ProgramError;
-use crate::verify::Verification;
+use crate::verify::outcome::Verification;
 use chain::supported_text;
 pub(crate) use chain::{ChainError, Stopped};
 

@@ -59,6 +59,7 @@ mod plan;
 mod prepare;
 pub mod program;
 mod prune;
+mod quantity;
 pub mod recovery;
 mod regular;
 mod release;

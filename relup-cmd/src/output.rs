@@ -39,12 +39,6 @@ impl Answer {
     }
 }
 
-/// A number with its noun, such as `1 process` and `2 processes`.
-pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
-    let word = if number == 1 { one } else { many };
-    format!("{number} {word}")
-}
-
 /// What can end a command: one line, a name for programs, a remedy, an exit code.
 pub(crate) trait Told: std::fmt::Display {
     /// The stable name, for `--json`.

@@ -25,12 +25,13 @@ use crate::lock::RelupLock;
 use crate::manifest_file::read_header;
 use crate::node::Node;
 use crate::output::{Answer, Console};
+use crate::quantity::human;
 use crate::recovery::take_lock;
 use crate::release::Identity;
 use crate::running::refuse_while_applying;
 use crate::stage;
 use crate::state::{self, AttemptLog};
-use crate::trees::{deployed, human, size_of};
+use crate::trees::{deployed, size_of};
 
 /// A deployed tree that may go.
 struct Candidate {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::lint::Report;
+use super::lint::report::Report;
 use super::rules::RuleError;
 
 /// Why a hop was not made.

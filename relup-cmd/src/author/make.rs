@@ -20,7 +20,8 @@ use super::{read, text};
 use crate::cli;
 use crate::error::Error;
 use crate::interrupt::Interrupt;
-use crate::output::{Answer, Console, counted};
+use crate::output::{Answer, Console};
+use crate::quantity::counted;
 use crate::regular;
 
 /// Longest rules file.

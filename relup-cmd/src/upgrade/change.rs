@@ -20,8 +20,9 @@ use crate::install::Install;
 use crate::interrupt::Interrupt;
 use crate::lock::RelupLock;
 use crate::node::Node;
-use crate::output::{Answer, Console, counted};
+use crate::output::{Answer, Console};
 use crate::prepare::{Prepared, Tools};
+use crate::quantity::counted;
 use crate::state::AttemptLog;
 use crate::via::{Leg, Progress};
 

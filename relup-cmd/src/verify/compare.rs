@@ -21,6 +21,7 @@ use relup::vsn::ReleaseVsn;
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
+use super::outcome::Fault;
 use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::manifest_file::{for_each_entry, read_header};
@@ -31,17 +32,6 @@ const CHUNK: usize = 128 * 1024;
 const WAITING: usize = 256;
 /// Reading is mostly hashing: more threads than this would wait for the disk.
 const MAX_THREADS: usize = 8;
-
-/// Something that is not as the manifest has it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Fault {
-    /// Relative to the tree.
-    pub(crate) path: String,
-    /// What is wrong with it.
-    pub(crate) what: String,
-    /// Whether that was seen; otherwise it could not be looked at.
-    pub(crate) is_seen: bool,
-}
 
 /// What was compared.
 #[derive(Debug, Clone, Copy, Default)]
