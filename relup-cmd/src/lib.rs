@@ -58,6 +58,7 @@ mod permission;
 mod plan;
 mod prepare;
 pub mod program;
+mod prove;
 mod prune;
 mod quantity;
 pub mod recovery;

@@ -7,15 +7,10 @@
 
 mod chain;
 
-use std::path::{Path, PathBuf};
-
-use fs_err as fs;
 use relup::node::{ApplyRequest, Proof, ProvenStep};
 use serde_json::{Value, json};
 
-use crate::apply::Watch;
 use crate::cli::Upgrade;
-use crate::debris;
 use crate::error::Error;
 use crate::install::Install;
 use crate::interrupt::Interrupt;
@@ -23,9 +18,9 @@ use crate::lock::RelupLock;
 use crate::node::Node;
 use crate::output::{Answer, Console};
 use crate::prepare::{Prepared, Tools};
+use crate::prove::{leave, prove};
 use crate::quantity::counted;
 use crate::running::{Running, refuse_while_applying};
-use crate::upgrade::request;
 use crate::via::{self, AtHand, Leg, Progress};
 
 /// Tells what an upgrade would do.
@@ -74,7 +69,7 @@ fn first(leg: &Leg, progress: &Progress, tools: &mut Tools<'_, '_>) -> Result<An
     let shown = hop_shown(leg);
     let mut hop = leg.hop.clone();
     hop.script.file.clone_from(&shown);
-    let request = request(tools.args, tools.install, prepared, hop, &attempt, staged);
+    let request = prepared.request(tools.args, tools.install, hop, &attempt, staged);
     tools
         .console
         .stage("proving the plan in the running node", None);
@@ -94,40 +89,6 @@ fn hop_shown(leg: &Leg) -> String {
         Err(_) => hop.to_owned(),
     };
     shown.to_string_lossy().into_owned()
-}
-
-/// Has the node prove a hop.
-pub(crate) fn prove(
-    request: &ApplyRequest,
-    lock: &RelupLock,
-    node: &mut dyn Node,
-    interrupt: &Interrupt,
-    leave: &(dyn Fn() + Sync),
-) -> Result<Proof, Error> {
-    interrupt.check()?;
-    let mut watch = Watch {
-        interrupt,
-        progress: &mut |_| {},
-        leave,
-    };
-    let proven = watch.during(lock.path(), |_| node.prove(request));
-    interrupt.check()?;
-    proven?.map_err(Error::ApplyFailed)
-}
-
-/// What ends the process on Ctrl-C while the node still proves, which changes nothing there.
-pub(crate) fn leave(staged: Vec<PathBuf>, relup: &Path, json: bool) -> impl Fn() + Sync {
-    let relup = relup.to_owned();
-    move || {
-        let error = Error::Interrupted;
-        // What could not be removed is removed by the next command.
-        let _ = staged.iter().try_for_each(|path| debris::remove(path));
-        // Only if this command has made it.
-        let _ = fs::remove_dir(&relup);
-        let (mut out, mut err) = (anstream::stdout(), anstream::stderr());
-        Console::new(&mut out, &mut err, json).error(&error);
-        std::process::exit(error.exit_code().into());
-    }
 }
 
 /// Without the VM: what the next start would boot.

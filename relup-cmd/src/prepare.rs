@@ -5,13 +5,15 @@
 
 use std::path::{Path, PathBuf};
 
-use relup::layout::BaseRoot;
+use relup::layout::{BaseRoot, Tree};
 use relup::marker::Marker;
+use relup::node::ApplyRequest;
 use relup::vsn::ReleaseVsn;
 
 use crate::cli::Upgrade;
 use crate::compat;
 use crate::error::Error;
+use crate::hops::{self, FoundHop, Sources};
 use crate::install::Install;
 use crate::interrupt::Interrupt;
 use crate::lock::RelupLock;
@@ -25,6 +27,9 @@ use crate::signature::Demand;
 use crate::stage::{self, Limits, StagedTree};
 use crate::state;
 use crate::tarball::Tarball;
+
+/// How long one process may take to be suspended.
+const SUSPEND_TIMEOUT_MS: u64 = 5_000;
 
 /// A target that may be deployed.
 pub(crate) struct Prepared {
@@ -74,6 +79,53 @@ impl Prepared {
             identity,
             patches,
         })
+    }
+
+    /// Stage 9.
+    pub(crate) fn find_hop(
+        &self,
+        args: &Upgrade,
+        install: &Install,
+        node: &mut dyn Node,
+        warn: &mut dyn FnMut(String),
+    ) -> Result<FoundHop, Error> {
+        let (staged, target) = (&self.staged, &self.identity.vsn);
+        let sources = Sources {
+            install,
+            given: args.relup.as_deref(),
+            tarball: Some(staged.tarball().path()),
+            staged: Some((staged.tree(), target)),
+        };
+        hops::find(&sources, &self.running.vsn, target, node, warn)
+            .map_err(|error| error.shown_below(staged.tree().path(), staged.tarball().path()))
+    }
+
+    /// What the node is asked to do, with the target in `tree`.
+    pub(crate) fn request(
+        &self,
+        args: &Upgrade,
+        install: &Install,
+        hop: FoundHop,
+        attempt: &str,
+        tree: &Tree,
+    ) -> ApplyRequest {
+        let base = &install.base;
+        ApplyRequest {
+            attempt: attempt.to_owned(),
+            from: self.running.vsn.to_string(),
+            to: self.identity.vsn.to_string(),
+            base_root: base.path().to_owned(),
+            tree: tree.path().to_owned(),
+            rel_name: self.identity.rel_name.clone(),
+            hop: hop.script,
+            beams: hop.beams,
+            patches_dir: self.patches.clone(),
+            marker: base.marker(),
+            journal: base.journal(),
+            brutal_purge: args.brutal_purge,
+            undo_on_callback_failure: args.undo_on_callback_failure,
+            suspend_timeout_ms: SUSPEND_TIMEOUT_MS,
+        }
     }
 }
 

@@ -8,13 +8,9 @@
 
 mod change;
 
-use relup::layout::Tree;
-use relup::node::ApplyRequest;
-
 use crate::around::Around;
 use crate::cli::Upgrade;
 use crate::error::Error;
-use crate::hops::{self, FoundHop, Sources};
 use crate::install::Install;
 use crate::interrupt::Interrupt;
 use crate::node::Node;
@@ -24,9 +20,6 @@ use crate::recovery::take_lock;
 use crate::running::Running;
 use crate::via::{self, AtHand, Progress};
 use change::Change;
-
-/// How long one process may take to be suspended.
-const SUSPEND_TIMEOUT_MS: u64 = 5_000;
 
 /// Upgrades the running node.
 pub(crate) fn run(
@@ -68,53 +61,6 @@ pub(crate) fn run(
         };
         change.walk(legs, progress)
     })
-}
-
-/// Stage 9.
-pub(crate) fn find_hop(
-    args: &Upgrade,
-    install: &Install,
-    prepared: &Prepared,
-    node: &mut dyn Node,
-    warn: &mut dyn FnMut(String),
-) -> Result<FoundHop, Error> {
-    let (staged, target) = (&prepared.staged, &prepared.identity.vsn);
-    let sources = Sources {
-        install,
-        given: args.relup.as_deref(),
-        tarball: Some(staged.tarball().path()),
-        staged: Some((staged.tree(), target)),
-    };
-    hops::find(&sources, &prepared.running.vsn, target, node, warn)
-        .map_err(|error| error.shown_below(staged.tree().path(), staged.tarball().path()))
-}
-
-/// What the node is asked to do, with the target in `tree`.
-pub(crate) fn request(
-    args: &Upgrade,
-    install: &Install,
-    prepared: &Prepared,
-    hop: FoundHop,
-    attempt: &str,
-    tree: &Tree,
-) -> ApplyRequest {
-    let base = &install.base;
-    ApplyRequest {
-        attempt: attempt.to_owned(),
-        from: prepared.running.vsn.to_string(),
-        to: prepared.identity.vsn.to_string(),
-        base_root: base.path().to_owned(),
-        tree: tree.path().to_owned(),
-        rel_name: prepared.identity.rel_name.clone(),
-        hop: hop.script,
-        beams: hop.beams,
-        patches_dir: prepared.patches.clone(),
-        marker: base.marker(),
-        journal: base.journal(),
-        brutal_purge: args.brutal_purge,
-        undo_on_callback_failure: args.undo_on_callback_failure,
-        suspend_timeout_ms: SUSPEND_TIMEOUT_MS,
-    }
 }
 
 #[cfg(test)]

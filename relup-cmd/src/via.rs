@@ -23,7 +23,6 @@ use crate::patches::{check_patches, patches_dir};
 use crate::permission;
 use crate::prepare::{Opened, Prepared, Tools, check_pending};
 use crate::running::Running;
-use crate::upgrade::find_hop;
 pub(crate) use at_hand::AtHand;
 pub(crate) use foresee::{Foreseen, foresee};
 pub(crate) use progress::Progress;
@@ -177,7 +176,7 @@ fn find(
             console.warn(text);
         }
     };
-    find_hop(args, install, prepared, tools.node, &mut warn)
+    prepared.find_hop(args, install, tools.node, &mut warn)
 }
 
 #[cfg(test)]

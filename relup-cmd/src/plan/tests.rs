@@ -1,5 +1,7 @@
 //! A plan tells everything, refuses what an upgrade would refuse, and leaves no trace.
 
+use std::path::Path;
+
 use relup::node::ApplyFailure;
 use serde_json::json;
 

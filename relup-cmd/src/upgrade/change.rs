@@ -10,7 +10,6 @@ use relup::journal::{Action, Step};
 use relup::node::{ApplyEvent, ApplyRequest};
 use serde_json::json;
 
-use super::request;
 use crate::apply::{AppliedHop, Watch};
 use crate::assessment;
 use crate::cli::Upgrade;
@@ -94,7 +93,7 @@ impl Change<'_, '_> {
         let log = AttemptLog::new(base, Action::Upgrade, from.as_str(), to.as_str());
         let tree = base.deployed(&prepared.identity.vsn);
         hop.move_along(prepared.staged.tree().path(), tree.path());
-        let request = request(self.args, self.install, &prepared, hop, log.id(), &tree);
+        let request = prepared.request(self.args, self.install, hop, log.id(), &tree);
         self.console.stage(&format!("deploying {to}"), None);
         let Prepared {
             staged, identity, ..

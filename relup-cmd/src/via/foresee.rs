@@ -8,9 +8,8 @@ use relup::node::{ApplyFailure, Proof};
 
 use super::{Leg, Progress};
 use crate::error::Error;
-use crate::plan::{leave, prove};
 use crate::prepare::Tools;
-use crate::upgrade::request;
+use crate::prove::{leave, prove};
 
 /// Refusals that no release in between can lift.
 const FINAL: [&str; 6] = [
@@ -49,7 +48,9 @@ pub(crate) fn foresee(
     } = *tools;
     let (staged, hop) = (&leg.prepared.staged, leg.hop.clone());
     let attempt = format!("plan-{}", crate::stage::random());
-    let request = request(args, install, &leg.prepared, hop, &attempt, staged.tree());
+    let request = leg
+        .prepared
+        .request(args, install, hop, &attempt, staged.tree());
     let json = tools.console.is_json();
     let leave = leave(staged.places(), lock.dir(), json);
     match prove(&request, lock, tools.node, interrupt, &leave) {
