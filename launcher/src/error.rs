@@ -5,10 +5,10 @@ mod hint;
 
 use std::path::PathBuf;
 
-use crate::boot::hocon::Refusal;
 use relup::vsn::ReleaseVsn;
 use shims::dist::TlsOptionsError;
 
+use crate::boot::hocon::refusal::Refusal;
 use crate::command::{Command, command_usage};
 use crate::error::hint::{
     hint_of_command, hint_of_journal, hints_for_the_vm, last_words, still_there,

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::{Uid, geteuid, getpid};
 
-use crate::handover::Received;
+use crate::handover::received::Received;
 use crate::host::accounts::Account;
 use crate::host::environment::Environment;
 

@@ -25,6 +25,20 @@ pub enum Manager {
 }
 
 impl Unit {
+    /// The command that a person would type.
+    pub fn command_line(&self, verb: &str) -> String {
+        let manager = match self.manager {
+            Manager::System => "",
+            Manager::User(_) => "--user ",
+        };
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._-@:".contains(c);
+        if self.name.chars().all(plain) {
+            format!("systemctl {manager}{verb} {}", self.name)
+        } else {
+            format!("systemctl {manager}{verb} '{}'", self.name)
+        }
+    }
+
     /// The service in `/proc/<pid>/cgroup`. `init` is the same file of process 1, where it can be
     /// read: a container without a control group namespace shows paths from outside of it. None for
     /// a process of a session, of a container or of no manager.

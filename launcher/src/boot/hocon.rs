@@ -1,6 +1,8 @@
 //! The release's own hocon: it alone knows what a configuration means. Asked in the helper VM
 //! where its public functions are as expected, else through `nodetool`, one VM a question.
 
+pub mod refusal;
+
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -8,20 +10,12 @@ use shims::boot_helper::Answer;
 
 use crate::boot::config::{BootConfigs, KEYS, LICENSE_KEY};
 use crate::boot::helper::HelperVm;
+use crate::boot::hocon::refusal::Refusal;
 use crate::boot::nodetool;
 use crate::error::Error;
 use crate::host::environment::Environment;
 use crate::redact::REDACTED;
 use crate::release::Release;
-
-/// What hocon says against a configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// What was asked of it, by the name of its command.
-    pub command: &'static str,
-    /// Its own words; empty where they were printed as they came.
-    pub lines: Vec<String>,
-}
 
 /// The way to the release's hocon.
 #[derive(Debug)]

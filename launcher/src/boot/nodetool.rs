@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
 use crate::boot::generated::Generated;
-use crate::boot::hocon::Refusal;
+use crate::boot::hocon::refusal::Refusal;
 use crate::error::Error;
 use crate::exec::ExecSpec;
 use crate::host::environment::Environment;

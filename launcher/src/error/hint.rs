@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use crate::service::systemctl::command_line;
 use crate::service::{Manager, Unit};
 
 /// What to look at where the release's VM does not run on this machine.
@@ -29,7 +28,7 @@ pub fn last_words(log: &Path, tail: &str) -> Vec<String> {
 
 /// Who may tell a service manager what to do: root, and everybody their own.
 pub fn hint_of_command(verb: &str, unit: &Unit) -> String {
-    let command = command_line(verb, unit);
+    let command = unit.command_line(verb);
     match unit.manager {
         Manager::System => format!("`sudo {command}`"),
         Manager::User(uid) => format!("`{command}` as the user with the id {uid}"),

@@ -12,7 +12,6 @@ use crate::error::Error;
 use crate::host::Host;
 use crate::release::Release;
 use crate::service::supervised::case::Case;
-use crate::service::systemctl::command_line;
 
 /// Whose the unit is that the node's process is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +90,7 @@ pub fn run(host: &Host, release: &Release, command: Command) -> Result<Option<u8
 pub fn foresee(host: &Host, release: &Release, command: Command) -> Option<Vec<String>> {
     let case = Case::observe(host, release, command)?;
     let verb = command.explanation().names[0];
-    let told = format!("tell systemd: {}", command_line(verb, &case.unit));
+    let told = format!("tell systemd: {}", case.unit.command_line(verb));
     let (node, unit) = (&case.node.name, &case.unit.name);
     match case.way(command).0 {
         Way::Direct | Way::Behind(_) => None,

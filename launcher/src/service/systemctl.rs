@@ -104,20 +104,6 @@ impl<'a> Systemctl<'a> {
     }
 }
 
-/// The command that a person would type.
-pub fn command_line(verb: &str, unit: &Unit) -> String {
-    let manager = match unit.manager {
-        Manager::System => "",
-        Manager::User(_) => "--user ",
-    };
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-@:".contains(c);
-    if unit.name.chars().all(plain) {
-        format!("systemctl {manager}{verb} {}", unit.name)
-    } else {
-        format!("systemctl {manager}{verb} '{}'", unit.name)
-    }
-}
-
 /// What systemd knows of a unit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Properties {
@@ -188,7 +174,7 @@ mod tests {
     #[test]
     fn people_are_shown_a_command_that_their_shell_understands() {
         let check = |unit: Unit, expected: &str| {
-            assert_eq!(command_line("restart", &unit), expected);
+            assert_eq!(unit.command_line("restart"), expected);
         };
         check(
             unit("emqx.service", Manager::System),

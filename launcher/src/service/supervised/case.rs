@@ -19,7 +19,7 @@ use crate::patience::{self, Patience};
 use crate::release::Release;
 use crate::service::Unit;
 use crate::service::supervised::{Owner, Way, plan_way};
-use crate::service::systemctl::{Properties, Systemctl, command_line};
+use crate::service::systemctl::{Properties, Systemctl};
 use crate::stop::with_reports;
 
 /// How long processes of the unit may outlive its stop.
@@ -248,7 +248,7 @@ impl<'a> Case<'a> {
             "{} belongs to {}: {}",
             self.node.name,
             self.unit.name,
-            command_line(verb, &self.unit)
+            self.unit.command_line(verb)
         ));
     }
 
@@ -260,7 +260,7 @@ impl<'a> Case<'a> {
         ));
         message::warning(&format!(
             "`{}` is the way that systemd knows of.",
-            command_line("stop", &self.unit)
+            self.unit.command_line("stop")
         ));
     }
 
