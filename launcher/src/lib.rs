@@ -9,6 +9,7 @@ mod assessment;
 mod boot;
 mod command;
 mod completions;
+mod elixir;
 mod error;
 mod exec;
 mod handover;

@@ -140,6 +140,24 @@ impl Release {
         self.configuration.dialect()
     }
 
+    /// The file of TLS options that a node of this release is given.
+    ///
+    /// # Errors
+    /// A path that no VM takes.
+    pub fn ssl_options(&self, env: &Environment) -> Result<Sourced<String>, Error> {
+        let default = || {
+            let path = self.etc_dir.join("ssl_dist.conf");
+            let origin = self.etc_dir.origin().clone();
+            Sourced::new(path.to_string_lossy().into_owned(), origin)
+        };
+        let path = env.sourced("EMQX_SSL_DIST_OPTFILE");
+        let path = path.unwrap_or_else(default);
+        if path.contains(char::is_whitespace) {
+            return Err(Error::BlankInSslOptions { path });
+        }
+        Ok(path)
+    }
+
     /// The caller's environment with what every child of the launcher finds in it.
     pub fn child_environment(&self, caller: &Environment) -> Environment {
         let mut env = caller.clone();

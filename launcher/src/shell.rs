@@ -2,9 +2,10 @@
 //! escripts, Elixir. Each is a plan; the caller executes it.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::command::Command;
+use crate::elixir::{elixir_program, wants_iex};
 use crate::error::Error;
 use crate::exec::ExecSpec;
 use crate::host::environment::Environment;
@@ -190,29 +191,4 @@ pub fn plan_eval_ex(
         env,
         cwd: release.install.base.path().to_path_buf(),
     })
-}
-
-/// Whether the caller asks for an Elixir shell.
-///
-/// # Errors
-/// Any other word.
-pub fn wants_iex(env: &Environment, command: Command, words: &[OsString]) -> Result<bool, Error> {
-    match words {
-        [] => Ok(env.get("EMQX_CONSOLE_FLAVOR") == Some("iex")),
-        [word] if word == "--iex" => Ok(true),
-        [..] => Err(Error::Usage(command)),
-    }
-}
-
-/// A program that only releases with Elixir have.
-///
-/// # Errors
-/// When it is not there.
-pub fn elixir_program(release: &Release, what: &'static str) -> Result<PathBuf, Error> {
-    let path = release.rel_dir().join(what);
-    if path.is_file() {
-        Ok(path)
-    } else {
-        Err(Error::NoElixir { what, path })
-    }
 }

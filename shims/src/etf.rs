@@ -10,6 +10,7 @@
 pub(crate) mod encode;
 pub(crate) mod raw;
 pub(crate) mod scan;
+pub(crate) mod tag;
 
 pub(crate) use raw::{Raw, RawTerm};
 
@@ -155,7 +156,7 @@ mod tests {
             terms: 10_000,
             ..Limits::default()
         };
-        let versioned = [&[raw::VERSION], bytes].concat();
+        let versioned = [&[tag::VERSION], bytes].concat();
         if let Ok((term, _)) = Raw::take_versioned(&versioned) {
             let _ = (
                 term.tuple(),

@@ -38,6 +38,7 @@ use crate::boot::settings::{code_loading_mode, node_name};
 use crate::boot::siz::remove_siz_files;
 use crate::boot::vm::{VmFacts, boot_file};
 use crate::command::Command;
+use crate::elixir::{elixir_program, wants_iex};
 use crate::error::Error;
 use crate::exec::ExecSpec;
 use crate::host::Host;
@@ -47,7 +48,6 @@ use crate::node::distribution::way_to_nodes;
 use crate::node::pipe;
 use crate::release::Release;
 use crate::release::dialect::Dialect;
-use crate::shell::{elixir_program, wants_iex};
 use crate::sourced::{Origin, Sourced};
 
 /// Tells the console process that a `start` has prepared the boot: the time of the generated files.
@@ -156,7 +156,9 @@ impl Boot {
         let mut epmd_args = way.decided("arguments of the distribution");
         // Where cuttlefish reads the configuration, that or vm.args gives the file; a VM refuses two.
         if proto_dist.ends_with("_tls") && release.dialect() == Dialect::Hocon {
-            let options = ssl_options(release, &env)?.decided("options of TLS between nodes");
+            let options = release
+                .ssl_options(&env)?
+                .decided("options of TLS between nodes");
             epmd_args = epmd_args.map(|mut args| {
                 args.extend(["-ssl_dist_optfile".to_owned(), options.into_value()]);
                 args
@@ -340,22 +342,4 @@ pub fn plan_foreground(
     // The VM shows in the process list what it was called with.
     let shown = host.args.get(1..).unwrap_or_default();
     boot.plan_vm(release, command, iex, shown, &files)
-}
-
-/// The file of TLS options that a node of this release is given.
-///
-/// # Errors
-/// A path that no VM takes.
-pub fn ssl_options(release: &Release, env: &Environment) -> Result<Sourced<String>, Error> {
-    let default = || {
-        let path = release.etc_dir.join("ssl_dist.conf");
-        let origin = release.etc_dir.origin().clone();
-        Sourced::new(path.to_string_lossy().into_owned(), origin)
-    };
-    let path = env.sourced("EMQX_SSL_DIST_OPTFILE");
-    let path = path.unwrap_or_else(default);
-    if path.contains(char::is_whitespace) {
-        return Err(Error::BlankInSslOptions { path });
-    }
-    Ok(path)
 }

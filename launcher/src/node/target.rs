@@ -10,7 +10,6 @@ use shims::node_name::NodeName;
 
 use crate::boot::config::absolute_dir;
 use crate::boot::cookie::{CookieSource, cookie_of_file};
-use crate::boot::ssl_options;
 use crate::error::Error;
 use crate::host::environment::Environment;
 use crate::host::process::others_are_hidden;
@@ -159,7 +158,9 @@ impl Contact {
         let way = way.decided("arguments of the distribution");
         let mut distribution = Distribution::of_boot(env, &arguments, &way, &proto_dist);
         if distribution.is_tls() && distribution.ssl_options.is_none() {
-            let file = ssl_options(release, env)?.decided("options of TLS between nodes");
+            let file = release
+                .ssl_options(env)?
+                .decided("options of TLS between nodes");
             distribution.ssl_options = Some(file.into_value().into());
         }
         Ok(Contact {

@@ -16,6 +16,7 @@ use crate::boot::log_env::Logging;
 use crate::boot::refusal::{check_writable, refuse_besides, security_profile, warn};
 use crate::boot::siz::siz_files;
 use crate::command::Command;
+use crate::elixir::{elixir_program, wants_iex};
 use crate::error::Error;
 use crate::exec::ExecSpec;
 use crate::host::Host;
@@ -26,7 +27,6 @@ use crate::plan::{Plan, Step, talk};
 use crate::redact::shown_args_file;
 use crate::release::Release;
 use crate::release::dialect::Dialect;
-use crate::shell::{elixir_program, wants_iex};
 use crate::small_vm::plan_small_vm;
 
 /// Stands in names of files for the time of the boot.

@@ -10,6 +10,7 @@
 mod application;
 mod changed;
 mod module;
+mod verdict;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ use super::diff::{Change, ReleaseDiff};
 use super::error::AuthorError;
 use super::facts::ReleaseFacts;
 use super::rules::{Rules, Wish};
+use verdict::Wanted;
 
 /// Applications that the VM can't do without, so that nothing of them is exchanged while it runs.
 pub(crate) const UNTOUCHABLE: [&str; 3] = ["compiler", "kernel", "stdlib"];
@@ -77,7 +79,7 @@ pub(crate) fn decide<'a>(
     let mut found = Decisions::default();
     application::untouchable(diff, options, &mut found)?;
     // Reasons to restart an application that its modules have, each with whether it is an author's.
-    let mut wanted: BTreeMap<&'a str, Vec<module::Wanted>> = BTreeMap::new();
+    let mut wanted: BTreeMap<&'a str, Vec<Wanted>> = BTreeMap::new();
     for differing in &diff.modules {
         if is_left_out(differing.app, options) {
             continue;

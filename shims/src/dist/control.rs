@@ -1,7 +1,7 @@
 //! Control messages: what a frame is for. Source: "Protocol between Connected Nodes" in the ERTS
 //! reference. Terms in them stay bytes; forms with a trace token are read like those without.
 
-use crate::etf::{EtfError, Raw, encode, raw::VERSION};
+use crate::etf::{EtfError, Raw, encode, tag::VERSION};
 use erl_dist::term::{Atom, Pid, Reference};
 
 /// The first byte of every frame when no distribution header was negotiated.
@@ -117,7 +117,7 @@ impl Frame {
     }
 
     pub(crate) fn raw(mut self, term: Raw<'_>) -> Frame {
-        encode::raw(&mut self.0, term);
+        term.copy_to(&mut self.0);
         self
     }
 
@@ -153,7 +153,7 @@ impl Frame {
     }
 
     pub(crate) fn end_list(mut self) -> Frame {
-        self.0.push(crate::etf::raw::NIL);
+        self.0.push(crate::etf::tag::NIL);
         self
     }
 

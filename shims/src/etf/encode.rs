@@ -2,7 +2,7 @@
 //!
 //! Terms here are this program's own or were decoded within the limits, so that recursion is fine.
 
-use super::raw::{self, Raw};
+use super::tag;
 use crate::term::Term;
 use erl_dist::term::{Atom, BigInteger, InternalFun, Pid, Reference};
 
@@ -13,32 +13,32 @@ pub(crate) fn term(out: &mut Vec<u8>, term: &Term) {
         Term::BigInteger(value) => {
             let (_, bytes) = value.value.to_bytes_le();
             match u8::try_from(bytes.len()) {
-                Ok(length) => out.extend([raw::SMALL_BIG, length]),
-                Err(_) => tag_and_length(out, raw::LARGE_BIG, bytes.len()),
+                Ok(length) => out.extend([tag::SMALL_BIG, length]),
+                Err(_) => tag_and_length(out, tag::LARGE_BIG, bytes.len()),
             }
             out.push(u8::from(value.value < BigInteger::from(0).value));
             out.extend(bytes);
         }
         Term::Float(value) => {
-            out.push(raw::NEW_FLOAT);
+            out.push(tag::NEW_FLOAT);
             out.extend(value.value.to_be_bytes());
         }
         Term::Pid(value) => pid(out, value),
         Term::Port(port) => {
-            out.push(raw::V4_PORT);
+            out.push(tag::V4_PORT);
             atom(out, &port.node);
             out.extend(port.id.to_be_bytes());
             out.extend(port.creation.to_be_bytes());
         }
         Term::Reference(value) => reference(out, value),
         Term::ExternalFun(fun) => {
-            out.push(raw::EXPORT);
+            out.push(tag::EXPORT);
             atom(out, &fun.module);
             atom(out, &fun.function);
             int(out, i32::from(fun.arity));
         }
         Term::Binary(bytes) => {
-            tag_and_length(out, raw::BINARY, bytes.bytes.len());
+            tag_and_length(out, tag::BINARY, bytes.bytes.len());
             out.extend(&bytes.bytes);
         }
         Term::ByteList(bytes) => string(out, &bytes.bytes),
@@ -51,7 +51,7 @@ pub(crate) fn term(out: &mut Vec<u8>, term: &Term) {
             for element in &list.elements {
                 self::term(out, element);
             }
-            out.push(raw::NIL);
+            out.push(tag::NIL);
         }
         Term::ImproperList(list) => {
             list_head(out, list.elements.len());
@@ -67,7 +67,7 @@ pub(crate) fn term(out: &mut Vec<u8>, term: &Term) {
             }
         }
         Term::Map(map) => {
-            tag_and_length(out, raw::MAP, map.map.len());
+            tag_and_length(out, tag::MAP, map.map.len());
             for (key, value) in &map.map {
                 self::term(out, key);
                 self::term(out, value);
@@ -82,22 +82,17 @@ pub(crate) fn term(out: &mut Vec<u8>, term: &Term) {
     }
 }
 
-/// A term that is handed on as it came.
-pub(crate) fn raw(out: &mut Vec<u8>, term: Raw<'_>) {
-    out.extend(term.bytes());
-}
-
 pub(crate) fn tuple_head(out: &mut Vec<u8>, count: usize) {
     match u8::try_from(count) {
-        Ok(count) => out.extend([raw::SMALL_TUPLE, count]),
-        Err(_) => tag_and_length(out, raw::LARGE_TUPLE, count),
+        Ok(count) => out.extend([tag::SMALL_TUPLE, count]),
+        Err(_) => tag_and_length(out, tag::LARGE_TUPLE, count),
     }
 }
 
 /// The head of a list: `count` elements and the tail are to follow.
 pub(crate) fn list_head(out: &mut Vec<u8>, count: usize) {
     if count > 0 {
-        tag_and_length(out, raw::LIST, count);
+        tag_and_length(out, tag::LIST, count);
     }
 }
 
@@ -105,9 +100,9 @@ pub(crate) fn atom(out: &mut Vec<u8>, atom: &Atom) {
     // An atom has at most 255 characters, 1020 bytes; a longer name the peer refuses.
     let name = atom.name.as_bytes();
     match u8::try_from(name.len()) {
-        Ok(length) => out.extend([raw::SMALL_ATOM_UTF8, length]),
+        Ok(length) => out.extend([tag::SMALL_ATOM_UTF8, length]),
         Err(_) => {
-            out.push(raw::ATOM_UTF8);
+            out.push(tag::ATOM_UTF8);
             out.extend(u16::try_from(name.len()).unwrap_or(u16::MAX).to_be_bytes());
         }
     }
@@ -116,16 +111,16 @@ pub(crate) fn atom(out: &mut Vec<u8>, atom: &Atom) {
 
 pub(crate) fn int(out: &mut Vec<u8>, value: i32) {
     match u8::try_from(value) {
-        Ok(small) => out.extend([raw::SMALL_INTEGER, small]),
+        Ok(small) => out.extend([tag::SMALL_INTEGER, small]),
         Err(_) => {
-            out.push(raw::INTEGER);
+            out.push(tag::INTEGER);
             out.extend(value.to_be_bytes());
         }
     }
 }
 
 pub(crate) fn pid(out: &mut Vec<u8>, pid: &Pid) {
-    out.push(raw::NEW_PID);
+    out.push(tag::NEW_PID);
     atom(out, &pid.node);
     for word in [pid.id, pid.serial, pid.creation] {
         out.extend(word.to_be_bytes());
@@ -133,7 +128,7 @@ pub(crate) fn pid(out: &mut Vec<u8>, pid: &Pid) {
 }
 
 pub(crate) fn reference(out: &mut Vec<u8>, reference: &Reference) {
-    out.push(raw::NEWER_REFERENCE);
+    out.push(tag::NEWER_REFERENCE);
     out.extend(
         u16::try_from(reference.id.len())
             .unwrap_or(u16::MAX)
@@ -176,24 +171,24 @@ fn fun(out: &mut Vec<u8>, fun: &InternalFun) {
         term(&mut body, value);
     }
     // The length counts itself.
-    tag_and_length(out, raw::NEW_FUN, body.len() + 4);
+    tag_and_length(out, tag::NEW_FUN, body.len() + 4);
     out.extend(body);
 }
 
 fn string(out: &mut Vec<u8>, bytes: &[u8]) {
     match u16::try_from(bytes.len()) {
-        Ok(0) => out.push(raw::NIL),
+        Ok(0) => out.push(tag::NIL),
         Ok(length) => {
-            out.push(raw::STRING);
+            out.push(tag::STRING);
             out.extend(length.to_be_bytes());
             out.extend(bytes);
         }
         Err(_) => {
             list_head(out, bytes.len());
             for byte in bytes {
-                out.extend([raw::SMALL_INTEGER, *byte]);
+                out.extend([tag::SMALL_INTEGER, *byte]);
             }
-            out.push(raw::NIL);
+            out.push(tag::NIL);
         }
     }
 }

@@ -4,37 +4,12 @@
 //! readers here index without fear and answer `None` for nothing but "a term of another kind".
 
 use super::scan::scan;
+use super::tag::{
+    ATOM, ATOM_UTF8, BINARY, INTEGER, LARGE_TUPLE, LIST, NEW_PID, NEWER_REFERENCE, NIL, PID,
+    SMALL_ATOM, SMALL_ATOM_UTF8, SMALL_INTEGER, SMALL_TUPLE, STRING, VERSION,
+};
 use super::{EtfError, Limits, encode};
 use crate::term::Term;
-
-pub(crate) const VERSION: u8 = 131;
-pub(crate) const NEW_FLOAT: u8 = 70;
-pub(crate) const BIT_BINARY: u8 = 77;
-pub(crate) const NEW_PID: u8 = 88;
-pub(crate) const NEW_PORT: u8 = 89;
-pub(crate) const NEWER_REFERENCE: u8 = 90;
-pub(crate) const SMALL_INTEGER: u8 = 97;
-pub(crate) const INTEGER: u8 = 98;
-pub(crate) const ATOM: u8 = 100;
-pub(crate) const REFERENCE: u8 = 101;
-pub(crate) const PORT: u8 = 102;
-pub(crate) const PID: u8 = 103;
-pub(crate) const SMALL_TUPLE: u8 = 104;
-pub(crate) const LARGE_TUPLE: u8 = 105;
-pub(crate) const NIL: u8 = 106;
-pub(crate) const STRING: u8 = 107;
-pub(crate) const LIST: u8 = 108;
-pub(crate) const BINARY: u8 = 109;
-pub(crate) const SMALL_BIG: u8 = 110;
-pub(crate) const LARGE_BIG: u8 = 111;
-pub(crate) const NEW_FUN: u8 = 112;
-pub(crate) const EXPORT: u8 = 113;
-pub(crate) const NEW_REFERENCE: u8 = 114;
-pub(crate) const SMALL_ATOM: u8 = 115;
-pub(crate) const MAP: u8 = 116;
-pub(crate) const ATOM_UTF8: u8 = 118;
-pub(crate) const SMALL_ATOM_UTF8: u8 = 119;
-pub(crate) const V4_PORT: u8 = 120;
 
 /// One term within bytes that live elsewhere, without the version byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +36,7 @@ impl RawTerm {
         let mut bytes = Vec::new();
         encode::tuple_head(&mut bytes, parts.len());
         for part in parts {
-            encode::raw(&mut bytes, part.as_raw());
+            part.as_raw().copy_to(&mut bytes);
         }
         RawTerm(bytes)
     }
@@ -71,7 +46,7 @@ impl RawTerm {
         let mut bytes = Vec::new();
         encode::list_head(&mut bytes, parts.len());
         for part in parts {
-            encode::raw(&mut bytes, part.as_raw());
+            part.as_raw().copy_to(&mut bytes);
         }
         bytes.push(NIL);
         RawTerm(bytes)
@@ -88,6 +63,11 @@ impl<'a> Raw<'a> {
         }
         let end = scan(bytes, 1)?.end;
         Ok((Raw(&bytes[1..end]), &bytes[end..]))
+    }
+
+    /// Hands it on as it came.
+    pub(crate) fn copy_to(self, out: &mut Vec<u8>) {
+        out.extend(self.0);
     }
 
     pub(crate) fn bytes(self) -> &'a [u8] {

@@ -69,26 +69,26 @@ impl Walk<'_> {
         let at = self.at;
         let tag = self.u8()?;
         let children = match tag {
-            super::raw::SMALL_INTEGER => self.skip(1)?,
-            super::raw::INTEGER => self.skip(4)?,
-            super::raw::NEW_FLOAT => self.skip(8)?,
-            super::raw::NIL => 0,
-            super::raw::ATOM
-            | super::raw::SMALL_ATOM
-            | super::raw::ATOM_UTF8
-            | super::raw::SMALL_ATOM_UTF8 => {
+            super::tag::SMALL_INTEGER => self.skip(1)?,
+            super::tag::INTEGER => self.skip(4)?,
+            super::tag::NEW_FLOAT => self.skip(8)?,
+            super::tag::NIL => 0,
+            super::tag::ATOM
+            | super::tag::SMALL_ATOM
+            | super::tag::ATOM_UTF8
+            | super::tag::SMALL_ATOM_UTF8 => {
                 self.at = at;
                 self.atom()?
             }
-            super::raw::STRING => {
+            super::tag::STRING => {
                 let length = self.u16()?;
                 self.skip(u64::from(length))?
             }
-            super::raw::BINARY => {
+            super::tag::BINARY => {
                 let length = self.u32()?;
                 self.skip(u64::from(length))?
             }
-            super::raw::BIT_BINARY => {
+            super::tag::BIT_BINARY => {
                 let length = self.u32()?;
                 let bits = self.u8()?;
                 if length == 0 || bits == 0 || bits > 8 {
@@ -96,33 +96,33 @@ impl Walk<'_> {
                 }
                 self.skip(u64::from(length))?
             }
-            super::raw::SMALL_BIG => {
+            super::tag::SMALL_BIG => {
                 let length = self.u8()?;
                 self.big(at, u64::from(length))?
             }
-            super::raw::LARGE_BIG => {
+            super::tag::LARGE_BIG => {
                 let length = self.u32()?;
                 self.big(at, u64::from(length))?
             }
-            super::raw::SMALL_TUPLE => u64::from(self.u8()?),
-            super::raw::LARGE_TUPLE => u64::from(self.u32()?),
+            super::tag::SMALL_TUPLE => u64::from(self.u8()?),
+            super::tag::LARGE_TUPLE => u64::from(self.u32()?),
             // The elements and the tail.
-            super::raw::LIST => u64::from(self.u32()?) + 1,
-            super::raw::MAP => u64::from(self.u32()?) * 2,
-            super::raw::PID => self.named(9)?,
-            super::raw::NEW_PID | super::raw::V4_PORT => self.named(12)?,
-            super::raw::PORT | super::raw::REFERENCE => self.named(5)?,
-            super::raw::NEW_PORT => self.named(8)?,
-            super::raw::NEW_REFERENCE => {
+            super::tag::LIST => u64::from(self.u32()?) + 1,
+            super::tag::MAP => u64::from(self.u32()?) * 2,
+            super::tag::PID => self.named(9)?,
+            super::tag::NEW_PID | super::tag::V4_PORT => self.named(12)?,
+            super::tag::PORT | super::tag::REFERENCE => self.named(5)?,
+            super::tag::NEW_PORT => self.named(8)?,
+            super::tag::NEW_REFERENCE => {
                 let words = u64::from(self.u16()?);
                 self.named(1 + 4 * words)?
             }
-            super::raw::NEWER_REFERENCE => {
+            super::tag::NEWER_REFERENCE => {
                 let words = u64::from(self.u16()?);
                 self.named(4 + 4 * words)?
             }
-            super::raw::EXPORT => 3,
-            super::raw::NEW_FUN => {
+            super::tag::EXPORT => 3,
+            super::tag::NEW_FUN => {
                 // Size, arity, the unique id of 16 bytes, index; then the count of free variables,
                 // and before those: module, old index, old unique id, pid.
                 self.skip(4 + 1 + 16 + 4)?;
@@ -164,13 +164,13 @@ impl Walk<'_> {
         let at = self.at;
         let tag = self.u8()?;
         let length = match tag {
-            super::raw::SMALL_ATOM | super::raw::SMALL_ATOM_UTF8 => u16::from(self.u8()?),
-            super::raw::ATOM | super::raw::ATOM_UTF8 => self.u16()?,
+            super::tag::SMALL_ATOM | super::tag::SMALL_ATOM_UTF8 => u16::from(self.u8()?),
+            super::tag::ATOM | super::tag::ATOM_UTF8 => self.u16()?,
             _ => return Err(EtfError::Tag { tag, at }),
         };
         let from = self.at;
         self.skip(u64::from(length))?;
-        let is_utf8 = matches!(tag, super::raw::SMALL_ATOM_UTF8 | super::raw::ATOM_UTF8);
+        let is_utf8 = matches!(tag, super::tag::SMALL_ATOM_UTF8 | super::tag::ATOM_UTF8);
         if is_utf8 && std::str::from_utf8(&self.bytes[from..self.at]).is_err() {
             return Err(EtfError::Malformed(at));
         }

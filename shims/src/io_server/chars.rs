@@ -3,7 +3,7 @@
 //!
 //! Exact: what OTP would refuse is refused, so that the caller learns of it in OTP's way.
 
-use crate::etf::{Raw, raw};
+use crate::etf::{Raw, tag};
 
 /// How binaries and integers are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,29 +29,29 @@ pub(crate) fn flatten(term: Raw<'_>, encoding: Encoding) -> Result<Vec<u8>, NotC
     let mut at = 0;
     loop {
         at += match bytes[at] {
-            raw::NIL => 1,
-            raw::LIST => {
+            tag::NIL => 1,
+            tag::LIST => {
                 open.push(u64::from(u32_at(bytes, at + 1)) + 1);
                 at += 5;
                 continue;
             }
-            raw::STRING => {
+            tag::STRING => {
                 let length = usize::from(u16::from_be_bytes([bytes[at + 1], bytes[at + 2]]));
                 latin1(&mut out, &bytes[at + 3..at + 3 + length]);
                 3 + length
             }
-            raw::BINARY => {
+            tag::BINARY => {
                 let length = u32_at(bytes, at + 1) as usize;
                 binary(&mut out, &bytes[at + 5..at + 5 + length], encoding)?;
                 5 + length
             }
             // A character is neither data by itself nor the tail of a list.
             _ if open.last().is_none_or(|left| *left == 1) => return Err(NotChars),
-            raw::SMALL_INTEGER => {
+            tag::SMALL_INTEGER => {
                 latin1(&mut out, &bytes[at + 1..at + 2]);
                 2
             }
-            raw::INTEGER => {
+            tag::INTEGER => {
                 code_point(&mut out, u32_at(bytes, at + 1), encoding)?;
                 5
             }
@@ -158,12 +158,12 @@ mod tests {
     #[test]
     fn text_may_nest_as_deep_as_it_likes() {
         let depth = 900_000;
-        let mut bytes = vec![raw::VERSION];
+        let mut bytes = vec![tag::VERSION];
         for _ in 0..depth {
-            bytes.extend([raw::LIST, 0, 0, 0, 1]);
+            bytes.extend([tag::LIST, 0, 0, 0, 1]);
         }
-        bytes.extend([raw::BINARY, 0, 0, 0, 1, b'x']);
-        bytes.extend(std::iter::repeat_n(raw::NIL, depth));
+        bytes.extend([tag::BINARY, 0, 0, 0, 1, b'x']);
+        bytes.extend(std::iter::repeat_n(tag::NIL, depth));
         let (term, rest) = Raw::take_versioned(&bytes).expect("it is a term");
         assert!(rest.is_empty());
         assert_eq!(flatten(term, Encoding::Unicode), Ok(b"x".to_vec()));

@@ -3,7 +3,7 @@
 //! (invalid text, other directives, a wrong number of arguments) is left to the node.
 
 use super::chars::{Encoding, flatten};
-use crate::etf::{Raw, raw};
+use crate::etf::{Raw, tag};
 
 /// The text, as UTF-8; `None`: the node has to do it.
 pub(crate) fn format(directions: Raw<'_>, arguments: Raw<'_>) -> Option<Vec<u8>> {
@@ -36,8 +36,8 @@ pub(crate) fn format(directions: Raw<'_>, arguments: Raw<'_>) -> Option<Vec<u8>>
 /// A format is a flat string, or a binary that is read as latin1.
 fn directions_of(term: Raw<'_>) -> Option<String> {
     let is_flat = match term.bytes()[0] {
-        raw::STRING | raw::BINARY | raw::NIL => true,
-        raw::LIST => term.list()?.iter().all(|element| element.int().is_some()),
+        tag::STRING | tag::BINARY | tag::NIL => true,
+        tag::LIST => term.list()?.iter().all(|element| element.int().is_some()),
         _ => false,
     };
     let encoding = match term.binary() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use relup::hop::Instruction;
 use relup::rel_file::StartType;
 
-use super::module::Wanted;
+use super::verdict::Wanted;
 use super::{Decision, Decisions, Options, UNTOUCHABLE, atom, is_left_out, listed};
 use crate::author::diff::{AppDiff, ReleaseDiff, SpecChange};
 use crate::author::error::AuthorError;

@@ -6,7 +6,7 @@
 use relup::beam::{StateChange, state_changes};
 use relup::term::Term;
 
-use super::module::{Verdict, load, restart_or_load, update};
+use super::verdict::{Verdict, load, restart_or_load, update};
 use super::{Decisions, listed};
 use crate::author::facts::{ModuleFacts, ReleaseFacts};
 use crate::author::kind::Kind;

@@ -2,31 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use relup::hop::Instruction;
-use relup::term::Term;
-
-use super::{Decision, Decisions, Options, atom, changed, is_left_out, is_loadable};
+use super::verdict::{Verdict, Wanted, load, update};
+use super::{Decisions, Options, atom, changed, is_left_out, is_loadable};
 use crate::author::diff::{Change, ModuleDiff, ReleaseDiff};
 use crate::author::error::AuthorError;
 use crate::author::facts::{ModuleFacts, ReleaseFacts};
 use crate::author::kind::Kind;
 use crate::author::rules::{Rule, Wish};
-
-/// A reason to restart a module's application.
-#[derive(Debug, Clone)]
-pub(crate) struct Wanted {
-    pub(crate) module: String,
-    pub(crate) why: String,
-    /// Whether the author asks for it; else it is the safer way.
-    pub(crate) is_rule: bool,
-}
-
-/// What came out about one module.
-#[derive(Debug, Default)]
-pub(crate) struct Verdict {
-    pub(crate) decision: Option<Decision>,
-    pub(crate) restart: Option<Wanted>,
-}
 
 /// The decision about a module that differs.
 pub(super) fn judge(
@@ -131,45 +113,6 @@ fn check_update(
         to.vsn
     );
     Err(AuthorError::rule(rule.line, reason))
-}
-
-pub(super) fn load(name: &str, why: String) -> Verdict {
-    let decision = Decision {
-        instruction: Instruction::LoadModule(name.to_owned()),
-        why: vec![why],
-        proposal: None,
-    };
-    Verdict {
-        decision: Some(decision),
-        restart: None,
-    }
-}
-
-pub(super) fn update(name: &str, extra: Term, why: String) -> Verdict {
-    let decision = Decision {
-        instruction: Instruction::Update {
-            module: name.to_owned(),
-            extra,
-        },
-        why: vec![why],
-        proposal: None,
-    };
-    Verdict {
-        decision: Some(decision),
-        restart: None,
-    }
-}
-
-/// Loading is what is left where the application is not restarted.
-pub(super) fn restart_or_load(name: &str, why: String) -> Verdict {
-    Verdict {
-        restart: Some(Wanted {
-            module: name.to_owned(),
-            why: why.clone(),
-            is_rule: false,
-        }),
-        ..load(name, why)
-    }
 }
 
 /// Rules for modules that are the same in both releases.
