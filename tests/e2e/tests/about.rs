@@ -295,6 +295,7 @@ fn every_environment_variable_that_is_read_is_in_the_manual() -> e2e::Result<()>
         "REL_VSN",
         "ROOTDIR",
         "RUNNER_DATA_DIR",
+        "RUNNER_LOG_DIR",
         "RUNNER_USER",
         "SCHEMA_MOD",
     ];
