@@ -65,10 +65,12 @@ impl Dialect {
 
     /// The variable with the log directory. Releases of 5.0 still have the old one.
     pub fn log_dir_variable(self, vars: &EmqxVars) -> &'static str {
+        let has_old = vars.get("RUNNER_LOG_DIR").is_some();
         match self {
-            Dialect::Hocon if vars.get("EMQX_LOG_DIR").is_some() => "EMQX_LOG_DIR",
-            Dialect::Hocon if vars.get("RUNNER_LOG_DIR").is_none() => "EMQX_LOG_DIR",
-            Dialect::Hocon | Dialect::Cuttlefish => "RUNNER_LOG_DIR",
+            Dialect::Cuttlefish => "RUNNER_LOG_DIR",
+            // Where both are missing, the name of today is the one to tell.
+            Dialect::Hocon if vars.get("EMQX_LOG_DIR").is_none() && has_old => "RUNNER_LOG_DIR",
+            Dialect::Hocon => "EMQX_LOG_DIR",
         }
     }
 

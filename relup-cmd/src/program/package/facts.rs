@@ -27,7 +27,7 @@ pub(super) struct Facts {
     /// What comes of it: a marker inside of the deployed tree may lead on.
     pub(super) boots: ReleaseVsn,
     /// The base that the marked tree was chosen beside: the one that it was deployed beside, as its
-    /// manifest tells, or that a rollback left for it.
+    /// manifest tells, or the package that a rollback left for it.
     beside: Option<ReleaseVsn>,
 }
 
@@ -57,17 +57,24 @@ pub(super) fn marker(base: &BaseRoot) -> Result<Marker, Error> {
     Ok(state::read_marker(base))
 }
 
-/// What the marker was changed from, where the last change of it was a rollback to that tree.
+/// The package that a rollback to that tree has left, where these were the last two changes: the
+/// package came and retired the marker, and somebody put it back. A rollback alone says nothing, as it
+/// may have left a deployed tree of that version, which the package is to take the place of.
 fn left_for(base: &BaseRoot, vsn: &ReleaseVsn) -> Result<Option<ReleaseVsn>, Error> {
     let is_change = |attempt: &&Attempt| {
         attempt.result == Some(AttemptResult::Success)
             && !matches!(attempt.action, Action::Prune | Action::LogsClear)
     };
     let attempts = state::read_attempts(base)?;
-    let last = attempts.iter().rev().find(is_change);
-    Ok(last
-        .filter(|last| last.action == Action::Rollback && last.to.as_deref() == Some(vsn.as_str()))
-        .and_then(|last| last.from.as_deref()?.parse().ok()))
+    let mut latest = attempts.iter().rev().filter(is_change);
+    let (Some(back), Some(arrival)) = (latest.next(), latest.next()) else {
+        return Ok(None);
+    };
+    let is_left = (&back.action, &arrival.action) == (&Action::Rollback, &Action::Package)
+        && back.to.as_deref() == Some(vsn.as_str())
+        && back.from == arrival.to;
+    let package = back.from.as_deref().filter(|_| is_left);
+    Ok(package.and_then(|package| package.parse().ok()))
 }
 
 /// The base that a tree was deployed beside; `None` where no manifest tells.

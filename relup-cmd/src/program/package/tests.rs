@@ -91,31 +91,42 @@ fn a_later_package_retires_the_marker_and_an_earlier_one_does_not() {
 }
 
 #[test]
-fn what_a_rollback_has_chosen_beside_a_package_outlives_its_reinstallation() {
-    let chosen = |from: &str, base: &str| {
-        let site = packaged(base, "5.10.5", Some("5.10.4"));
-        let rollback = |from, to| {
-            let log = AttemptLog::new(site.base(), Action::Rollback, from, to);
+fn what_a_rollback_has_put_back_outlives_the_reinstallation_of_the_package() {
+    let arrives = |package: &str, changes: &[(Action, &str, &str)]| {
+        let site = packaged(package, "5.10.5", Some("5.10.4"));
+        for (action, from, to) in changes {
+            let log = AttemptLog::new(site.base(), action.clone(), *from, *to);
             log.step(Step::Started).expect("recorded");
             log.switched().expect("recorded");
-        };
-        rollback("5.10.4", "5.10.6");
-        rollback(from, "5.10.5");
-        let log = AttemptLog::new(site.base(), Action::Prune, "5.10.3", "5.10.3");
-        log.finished(relup::journal::AttemptResult::Success)
-            .expect("recorded");
+        }
         let (answer, _) = arrived(&site).expect("done");
         (answer["marker"].clone(), answer["why"].clone())
     };
-    let (marker, why) = chosen("5.10.6", "5.10.6");
+    let put_back = [
+        (Action::Package, "5.10.5", "5.10.6"),
+        (Action::Rollback, "5.10.6", "5.10.5"),
+        (Action::Prune, "5.10.3", "5.10.3"),
+    ];
+    let (marker, why) = arrives("5.10.6", &put_back);
     assert_eq!(marker, "kept", "{why}");
     assert_eq!(
         why,
         "it was chosen beside 5.10.6, which was installed again"
     );
-    // Beside another base it says nothing.
-    assert_eq!(chosen("5.10.6", "5.10.7").0, "retired");
-    assert_eq!(chosen("5.10.4", "5.10.6").0, "retired");
+    assert_eq!(arrives("5.10.7", &put_back).0, "retired");
+    // A deployed tree of the version that the package has was left, and not a package.
+    let left_a_tree = [
+        (Action::Upgrade, "5.10.5", "5.10.6"),
+        (Action::Rollback, "5.10.6", "5.10.5"),
+    ];
+    assert_eq!(arrives("5.10.6", &left_a_tree).0, "retired");
+    assert_eq!(arrives("5.10.6", &left_a_tree[1..]).0, "retired");
+    let upgraded_since = [
+        put_back[0].clone(),
+        put_back[1].clone(),
+        (Action::Upgrade, "5.10.4", "5.10.5"),
+    ];
+    assert_eq!(arrives("5.10.6", &upgraded_since).0, "retired");
 }
 
 #[test]
