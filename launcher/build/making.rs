@@ -77,7 +77,7 @@ fn of_git(root: &Path) -> Option<(String, String)> {
 
 /// Commit and its time, as `git archive` writes them into the file; in a work tree it is unwritten.
 fn of_archive() -> Option<(String, String)> {
-    #[allow(clippy::disallowed_methods, reason = "a build script has no fs-err")]
+    #[expect(clippy::disallowed_methods, reason = "a build script has no fs-err")]
     let text = std::fs::read_to_string("source-id").ok()?;
     let (commit, seconds) = text.trim().split_once(' ')?;
     let written = commit.chars().all(|c| c.is_ascii_hexdigit());

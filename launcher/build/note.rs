@@ -36,7 +36,7 @@ pub fn link() {
     let out = var("OUT_DIR").expect("cargo gives it");
     let path = PathBuf::from(out).join("note.o");
     let bytes = object.write().expect("two sections can be written");
-    #[allow(clippy::disallowed_methods, reason = "a build script has no fs-err")]
+    #[expect(clippy::disallowed_methods, reason = "a build script has no fs-err")]
     std::fs::write(&path, bytes).expect("the build's own directory can be written to");
     println!("cargo::rustc-link-arg-bins={}", path.display());
 }

@@ -10,7 +10,6 @@ pub use usage::{command_usage, usage};
 
 /// Everything the program can be told to do with a name of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "each variant is explained in COMMANDS")]
 pub enum Command {
     Start,
     Stop,

@@ -18,7 +18,6 @@ use crate::sourced::{Origin, Sourced};
 
 /// Why a command could not be carried out.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs, reason = "each variant's message explains its fields")]
 pub enum Error {
     #[error("{}: {reason}", marker.display())]
     Marker { marker: PathBuf, reason: String },
@@ -266,7 +265,7 @@ impl Error {
     }
 
     /// What to do about it, a line each.
-    #[allow(clippy::too_many_lines, reason = "each error has its own words")]
+    #[expect(clippy::too_many_lines, reason = "each error has its own words")]
     pub fn hints(&self) -> Vec<String> {
         match self {
             Error::Marker { .. } => vec![

@@ -81,7 +81,7 @@ impl Calls {
 
     /// The first word of a reference has 18 bits, by an old rule that nodes still check.
     fn reference(&self, key: u64) -> Reference {
-        #[allow(clippy::cast_possible_truncation, reason = "the key is cut into words")]
+        #[expect(clippy::cast_possible_truncation, reason = "the key is cut into words")]
         let id = vec![(key & 0x3_FFFF) as u32, (key >> 18) as u32, self.salt];
         Reference {
             node: self.node.clone(),

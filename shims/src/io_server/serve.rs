@@ -193,7 +193,7 @@ impl Server<'_> {
     }
 }
 
-#[allow(
+#[expect(
     clippy::unnecessary_wraps,
     reason = "it ends functions that can fail in other ways"
 )]

@@ -259,7 +259,7 @@ impl<'a> Trial<'a> {
     }
 }
 
-#[allow(
+#[expect(
     clippy::cast_precision_loss,
     reason = "a peak of memory is far below 2^52 KiB"
 )]
